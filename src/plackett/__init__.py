@@ -1,0 +1,1 @@
+"""plackett: ranking, proven."""
