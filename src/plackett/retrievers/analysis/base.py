@@ -1,0 +1,187 @@
+"""An analyzer turns a text into the terms that an index holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib import resources
+from typing import Any, Protocol, runtime_checkable
+
+from plackett.errors import ConfigurationError, UnknownNameError
+from plackett.retrievers.analysis.porter import stem
+from plackett.retrievers.analysis.segmentation import split_words
+from plackett.retrievers.analysis.word_classes import class_table
+
+__all__ = [
+    "ANALYZERS",
+    "Analyzer",
+    "FunctionAnalyzer",
+    "TextAnalyzer",
+    "get_analyzer",
+    "register_analyzer",
+]
+
+TOKENIZERS = ("words", "whitespace")
+STEMMERS: dict[str, Callable[[str], str]] = {"porter": stem}
+STOP_LISTS = ("english",)
+APOSTROPHES = ("'", "\u2019", "\uff07")
+SHORTEST_MAX_LENGTH = 16
+
+
+@runtime_checkable
+class TextAnalyzer(Protocol):
+    """What an index asks of its analyzer."""
+
+    def __call__(self, text: str) -> list[str]:
+        """The terms of a text, in reading order."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """A description that `analyzer_from_dict` turns back into the analyzer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Analyzer:
+    """A tokenizer, then a chain of filters on each word.
+
+    The chain runs in this order: lower-case, drop a final 's, drop stop words, stem. It sees one
+    word at a time, so that a build runs it once a *distinct* word.
+
+    Parameters
+    ----------
+    tokenizer : "words" (Unicode words, UAX #29) or "whitespace".
+    lower : write words in lower case.
+    possessive : drop a final "'s".
+    stopwords : "english" (Lucene's 33 words), a tuple of words of your own, or None.
+    stemmer : "porter" or None.
+    max_length : a longer word is cut into pieces of that many characters; 16 or more.
+
+    >>> Analyzer(possessive=True, stopwords="english", stemmer="porter")("The pilot's wings")
+    ['pilot', 'wing']
+    """
+
+    tokenizer: str = "words"
+    lower: bool = True
+    possessive: bool = False
+    stopwords: str | tuple[str, ...] | None = None
+    stemmer: str | None = None
+    max_length: int = 255
+
+    def __post_init__(self) -> None:
+        if self.tokenizer not in TOKENIZERS:
+            raise UnknownNameError("tokenizer", str(self.tokenizer), TOKENIZERS)
+        if self.stemmer is not None and self.stemmer not in STEMMERS:
+            raise UnknownNameError("stemmer", str(self.stemmer), STEMMERS)
+        if isinstance(self.stopwords, str) and self.stopwords not in STOP_LISTS:
+            raise UnknownNameError("stop list", self.stopwords, STOP_LISTS)
+        if self.max_length < SHORTEST_MAX_LENGTH:
+            raise ConfigurationError(
+                f"max_length must be {SHORTEST_MAX_LENGTH} or more, not {self.max_length}"
+            )
+
+    @cached_property
+    def _stopped(self) -> frozenset[str]:
+        if self.stopwords is None:
+            return frozenset()
+        if isinstance(self.stopwords, str):
+            name = f"stopwords_{self.stopwords}.txt"
+            return frozenset(resources.files(__package__).joinpath(name).read_text().split())
+        return frozenset(self.stopwords)
+
+    def normalise(self, word: str) -> str | None:
+        """The term of one word of the tokenizer, or None for a word that is dropped."""
+        if self.lower:
+            word = word.lower()
+        if self.possessive and len(word) > 2 and word[-1] in "sS" and word[-2] in APOSTROPHES:
+            word = word[:-2]
+        if word in self._stopped:
+            return None
+        return word if self.stemmer is None else STEMMERS[self.stemmer](word)
+
+    def __call__(self, text: str) -> list[str]:
+        """The terms of `text`, in reading order."""
+        words = split_words(text, class_table(self.tokenizer), self.max_length)
+        return [term for term in map(self.normalise, words) if term is not None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The parameters, as JSON holds them."""
+        values = asdict(self)
+        if isinstance(self.stopwords, tuple):
+            values["stopwords"] = list(self.stopwords)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Analyzer:
+        """The analyzer that `to_dict` described."""
+        known = dict(values)
+        if isinstance(known.get("stopwords"), list):
+            known["stopwords"] = tuple(known["stopwords"])
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise ConfigurationError(f"an analyzer with {', '.join(known)}: {error}") from error
+
+
+@dataclass(frozen=True)
+class FunctionAnalyzer:
+    """A function of yours, `text -> list of terms`, as an analyzer.
+
+    A function cannot be saved: an index that was built with one asks for it when it is opened.
+
+    >>> FunctionAnalyzer(str.split)("a b")
+    ['a', 'b']
+    """
+
+    function: Callable[[str], list[str]]
+
+    def __call__(self, text: str) -> list[str]:
+        """The terms that the function makes of `text`."""
+        return list(self.function(text))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The function's name, for error messages only."""
+        return {"function": getattr(self.function, "__qualname__", type(self.function).__name__)}
+
+
+ANALYZERS: dict[str, TextAnalyzer] = {}
+
+
+def register_analyzer(name: str, analyzer: TextAnalyzer) -> TextAnalyzer:
+    """Give an analyzer a name; a name that is taken is an error."""
+    if name in ANALYZERS:
+        raise ConfigurationError(f"the analyzer {name!r} exists already")
+    ANALYZERS[name] = analyzer
+    return analyzer
+
+
+register_analyzer(
+    "english", Analyzer(possessive=True, stopwords="english", stemmer="porter")
+)
+register_analyzer("english_unstemmed", Analyzer(possessive=True, stopwords="english"))
+register_analyzer("unicode", Analyzer())
+register_analyzer("whitespace", Analyzer(tokenizer="whitespace", lower=False))
+
+
+def get_analyzer(analyzer: str | TextAnalyzer | Callable[[str], list[str]]) -> TextAnalyzer:
+    """An analyzer from its name, itself, or a function `text -> list of terms`.
+
+    Raises
+    ------
+    UnknownNameError : no analyzer has that name.
+
+    >>> get_analyzer("english")("Running the tests")
+    ['run', 'test']
+    """
+    if isinstance(analyzer, str):
+        if analyzer not in ANALYZERS:
+            raise UnknownNameError("analyzer", analyzer, ANALYZERS)
+        return ANALYZERS[analyzer]
+    if isinstance(analyzer, TextAnalyzer):
+        return analyzer
+    if not callable(analyzer):
+        raise ConfigurationError(
+            f"an analyzer is a name, an Analyzer or a function, not {analyzer!r}"
+        )
+    return FunctionAnalyzer(analyzer)

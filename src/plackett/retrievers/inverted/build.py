@@ -1,0 +1,282 @@
+"""Building an inverted index as a stream: two passes over term codes, the texts read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plackett.data.ids import Ids, to_string_array
+from plackett.data.ragged import lengths_to_offsets
+from plackett.data.texts import Corpus
+from plackett.errors import DataError
+from plackett.retrievers.analysis import TextAnalyzer, get_analyzer
+from plackett.retrievers.analysis.coding import TermCoder, coder_for
+from plackett.retrievers.inverted.arrays import ArrayWriter, write_strings
+from plackett.retrievers.inverted.index import InvertedIndex
+from plackett.retrievers.inverted.storage import new_generation
+from plackett.retrievers.inverted.term_table import build_table
+
+__all__ = ["Progress", "build_index"]
+
+Progress = Callable[[int, "int | None"], None]
+Finish = Callable[[InvertedIndex], dict[str, Any]]
+LONGEST_UINT16 = 65_535
+
+
+@dataclass
+class _Source:
+    """Record batches with the fields to index; `ids` where they are known to be distinct."""
+
+    batches: Iterator[pa.RecordBatch]
+    fields: tuple[str, ...] | None
+    total: int | None
+    ids: Ids | None
+
+
+def build_index(
+    corpus: Any,
+    folder: str | Path,
+    *,
+    fields: Iterable[str] | None = None,
+    analyzer: str | TextAnalyzer | Callable[[str], list[str]] = "english",
+    forward: bool = True,
+    progress: Progress | None = None,
+    batch_rows: int = 10_000,
+    finish: Finish | None = None,
+) -> InvertedIndex:
+    """Build an index and open it; `InvertedIndex.build` says what the parameters are.
+
+    `finish` may add files to the folder of the index it is given, before the index is put in place;
+    what it returns goes into the manifest.
+    """
+    if batch_rows < 1:
+        raise DataError(f"batch_rows {batch_rows}", expected="1 or more")
+    chosen = get_analyzer(analyzer)
+    source = _open_source(corpus, fields, batch_rows)
+    with new_generation(folder) as generation:
+        content = _write_files(source, generation.path, chosen, progress)
+        content["forward"] = forward
+        if finish is not None:
+            content.update(finish(InvertedIndex(generation.path, content, chosen)))
+        if not forward:
+            (generation.path / "tokens.npy").unlink()
+        generation.commit(content)
+    return InvertedIndex.open(folder, analyzer=chosen)
+
+
+def _open_source(corpus: Any, fields: Iterable[str] | None, rows: int) -> _Source:
+    if isinstance(fields, str):
+        raise DataError(f"fields {fields!r}", expected="a list of names", remedy="use [name]")
+    wanted = None if fields is None else tuple(fields)
+    if isinstance(corpus, Corpus):
+        return _Source(corpus.batches(rows), wanted or corpus.fields, len(corpus), corpus.ids)
+    if isinstance(corpus, str | Path):
+        from plackett.data import formats
+
+        return _Source(iter(formats.scan_texts(corpus, kind="corpus", rows=rows)), wanted, None, None)
+    if not isinstance(corpus, Iterable):
+        raise DataError(
+            f"a corpus of type {type(corpus).__name__}",
+            expected="a Corpus, a path, or Arrow record batches",
+        )
+    return _Source(iter(corpus), wanted, None, None)
+
+
+class _Accumulator:
+    """What the first pass keeps in memory: a few numbers a document and a term."""
+
+    def __init__(self) -> None:
+        self.n_documents = 0
+        self.ids: list[pa.Array] = []
+        self.counts: list[npt.NDArray[np.int32]] = []
+        self.last_document = np.full(1 << 10, -1, dtype=np.int32)
+        self.running = np.zeros(1 << 10, dtype=np.int32)
+        self.document_frequency = np.zeros(1 << 10, dtype=np.int64)
+        self.collection_frequency = np.zeros(1 << 10, dtype=np.int64)
+        self.highest = 0
+
+    def add(
+        self, ids: pa.Array, tokens: npt.NDArray[np.int32], counts: npt.NDArray[np.int32], terms: int
+    ) -> None:
+        """Count one batch: `counts[i]` tokens in segment i, `terms` terms known so far."""
+        from plackett.retrievers.inverted.build_kernels import count_postings
+
+        self._grow(terms)
+        per_document = counts.reshape(len(ids), -1).sum(axis=1, dtype=np.int32)
+        highest = count_postings(
+            tokens,
+            per_document,
+            self.n_documents,
+            self.last_document,
+            self.running,
+            self.document_frequency,
+        )
+        self.collection_frequency[:terms] += np.bincount(tokens, minlength=terms)
+        self.highest = max(self.highest, int(highest))
+        self.n_documents += len(ids)
+        self.ids.append(ids)
+        self.counts.append(counts)
+
+    def _grow(self, terms: int) -> None:
+        have = len(self.running)
+        if terms <= have:
+            return
+        more = max(2 * have, terms) - have
+        self.last_document = np.concatenate(
+            [self.last_document, np.full(more, -1, dtype=np.int32)]
+        )
+        self.running = np.concatenate([self.running, np.zeros(more, dtype=np.int32)])
+        zeros = np.zeros(more, dtype=np.int64)
+        self.document_frequency = np.concatenate([self.document_frequency, zeros])
+        self.collection_frequency = np.concatenate([self.collection_frequency, zeros])
+
+
+def _write_files(
+    source: _Source, folder: Path, analyzer: TextAnalyzer, progress: Progress | None
+) -> dict[str, Any]:
+    """Both passes; returns the manifest's content."""
+    coder = coder_for(analyzer)
+    gathered = _Accumulator()
+    with ArrayWriter(folder / "tokens.npy", np.int32) as tokens:
+        fields = _read_texts(source, coder, gathered, tokens, progress)
+    n_terms = len(coder.terms)
+    counts = np.concatenate([np.zeros(0, dtype=np.int32), *gathered.counts])
+    field_lengths = counts.reshape(gathered.n_documents, len(fields))
+    lengths = field_lengths.sum(axis=1, dtype=np.int32)
+    ids = source.ids or Ids(
+        pa.concat_arrays(gathered.ids) if gathered.ids else pa.array([], pa.string())
+    )
+    offsets = lengths_to_offsets(gathered.document_frequency[:n_terms])
+    frequency_type = np.dtype(np.uint16 if gathered.highest <= LONGEST_UINT16 else np.int32)
+    terms = pa.array(coder.terms, pa.large_string())
+    table = build_table(terms)
+    arrays = {
+        "posting_offsets": offsets,
+        "collection_frequency": gathered.collection_frequency[:n_terms],
+        "document_lengths": lengths,
+        "field_lengths": field_lengths,
+        "document_rank": _byte_order_ranks(ids.values),
+        "term_table": table,
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    write_strings(folder / "terms.arrow", terms)
+    write_strings(folder / "documents.arrow", ids.values)
+    _invert(folder, lengths, offsets, frequency_type)
+    return {
+        "analyzer": analyzer.to_dict(),
+        "fields": list(fields),
+        "frequency_type": frequency_type.name,
+        "statistics": {
+            "documents": gathered.n_documents,
+            "terms": n_terms,
+            "postings": int(offsets[-1]),
+            "tokens": int(lengths.sum(dtype=np.int64)),
+            "table_slots": len(table),
+        },
+    }
+
+
+def _read_texts(
+    source: _Source,
+    coder: TermCoder,
+    gathered: _Accumulator,
+    tokens: ArrayWriter,
+    progress: Progress | None,
+) -> tuple[str, ...]:
+    """The first pass; returns the fields."""
+    fields = source.fields
+    for batch in source.batches:
+        if not isinstance(batch, pa.RecordBatch):
+            raise DataError(
+                f"a batch of type {type(batch).__name__}", expected="an Arrow record batch"
+            )
+        if fields is None:
+            fields = _text_fields(batch.schema)
+        ids, texts = _ids_and_texts(batch, fields)
+        coded, counts = coder.code(texts)
+        tokens.append(coded)
+        gathered.add(ids, coded, counts, len(coder.terms))
+        if progress is not None:
+            progress(gathered.n_documents, source.total)
+    return fields if fields is not None else ("text",)
+
+
+def _text_fields(schema: pa.Schema) -> tuple[str, ...]:
+    """All string columns but "id"."""
+    return tuple(
+        field.name
+        for field in schema
+        if field.name != "id"
+        and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+    )
+
+
+def _ids_and_texts(batch: pa.RecordBatch, fields: tuple[str, ...]) -> tuple[pa.Array, pa.Array]:
+    """The ids, and the texts: field f of row d is element `d * F + f`."""
+    names = batch.schema.names
+    for name in ("id", *fields):
+        if name not in names:
+            raise DataError(f"no field {name!r}", expected=f"one of {', '.join(names) or 'none'}")
+    if not fields:
+        raise DataError(
+            f"columns {', '.join(names)}", expected="at least one text field", remedy="pass fields="
+        )
+    columns = [batch.column(names.index(field)) for field in fields]
+    for field, column in zip(fields, columns, strict=True):
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            raise DataError(f"field {field!r} of type {column.type}", expected="strings")
+    ids = to_string_array(batch.column(names.index("id")))
+    if len(columns) == 1:
+        return ids, columns[0]
+    n = len(ids)
+    joined = pa.concat_arrays([column.cast(pa.large_string()) for column in columns])
+    interleaved = np.arange(n * len(columns)).reshape(len(columns), n).T.reshape(-1)
+    return ids, joined.take(pa.array(interleaved))
+
+
+def _byte_order_ranks(ids: pa.Array) -> npt.NDArray[np.int32]:
+    """The rank of each id in the byte order of UTF-8, `int32[n]`."""
+    ranks = np.arange(len(ids), dtype=np.int32)
+    if len(ids) > 1 and not pc.all(pc.less(ids[:-1], ids[1:])).as_py():
+        ranks[pc.sort_indices(ids).to_numpy()] = np.arange(len(ids), dtype=np.int32)
+    return ranks
+
+
+def _invert(
+    folder: Path,
+    lengths: npt.NDArray[np.int32],
+    offsets: npt.NDArray[np.int64],
+    frequency_type: np.dtype[Any],
+) -> None:
+    """The second pass: postings from the token codes, written through memory maps."""
+    from plackett.retrievers.inverted.build_kernels import fill_postings
+
+    n_postings = int(offsets[-1])
+    paths = folder / "posting_documents.npy", folder / "posting_frequencies.npy"
+    if n_postings == 0:
+        np.save(paths[0], np.zeros(0, dtype=np.int32))
+        np.save(paths[1], np.zeros(0, dtype=frequency_type))
+        return
+    tokens = np.load(folder / "tokens.npy", mmap_mode="r")
+    documents = np.lib.format.open_memmap(paths[0], "w+", np.int32, (n_postings,))
+    frequencies = np.lib.format.open_memmap(paths[1], "w+", frequency_type, (n_postings,))
+    with ExitStack() as stack:
+        stack.callback(documents.flush)
+        stack.callback(frequencies.flush)
+        fill_postings(
+            np.asarray(tokens),
+            lengths,
+            offsets[:-1].copy(),
+            np.full(len(offsets) - 1, -1, dtype=np.int32),
+            np.asarray(documents),
+            np.asarray(frequencies),
+        )

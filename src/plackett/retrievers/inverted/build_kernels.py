@@ -1,0 +1,72 @@
+"""Turning documents-to-terms into terms-to-documents: two passes over the token codes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from plackett.retrievers.analysis.token_kernels import HASH_PRIME, HASH_START
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def count_postings(  # type: ignore[no-untyped-def]
+    tokens, counts, first_document, last_document, running, document_frequency
+):  # pragma: no cover
+    """First pass, over one batch: how many documents hold each term.
+
+    `counts[i]` is the number of tokens of document `first_document + i`. `last_document` (-1 at
+    first) and `running` hold each term's latest document and its frequency there; they and
+    `document_frequency` are updated. Returns the highest frequency of a term in a document.
+    """
+    highest = 0
+    read = 0
+    for i in range(len(counts)):
+        document = first_document + i
+        for _ in range(counts[i]):
+            term = tokens[read]
+            read += 1
+            if last_document[term] == document:
+                running[term] += 1
+            else:
+                last_document[term] = document
+                running[term] = 1
+                document_frequency[term] += 1
+            if running[term] > highest:
+                highest = running[term]
+    return highest
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def fill_postings(  # type: ignore[no-untyped-def]
+    tokens, document_lengths, cursor, last_document, documents, frequencies
+):  # pragma: no cover
+    """Second pass: write the postings, documents ascending in every list.
+
+    `cursor[t]` is where term t's list begins; it ends up where the list ends. `last_document` is
+    -1 everywhere at first.
+    """
+    read = 0
+    for document in range(len(document_lengths)):
+        for _ in range(document_lengths[document]):
+            term = tokens[read]
+            read += 1
+            place = cursor[term]
+            if last_document[term] == document:
+                frequencies[place - 1] += 1
+            else:
+                last_document[term] = document
+                documents[place] = document
+                frequencies[place] = 1
+                cursor[term] = place + 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def hash_strings(data, bounds):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The hash of every string `data[bounds[i]:bounds[i + 1]]`, uint64[n]."""
+    hashes = np.empty(len(bounds) - 1, dtype=np.uint64)
+    for i in range(len(bounds) - 1):
+        digest = HASH_START
+        for position in range(bounds[i], bounds[i + 1]):
+            digest = (digest ^ np.uint64(data[position])) * HASH_PRIME
+        hashes[i] = digest ^ (digest >> np.uint64(32))
+    return hashes

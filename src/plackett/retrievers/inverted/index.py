@@ -1,0 +1,275 @@
+"""An inverted index on disk: which documents hold a term, and which terms a document holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from plackett.data.ids import Ids
+from plackett.data.ragged import lengths_to_offsets
+from plackett.errors import ConfigurationError, CorruptFileError, DataError
+from plackett.retrievers.analysis import Analyzer, TextAnalyzer, get_analyzer
+from plackett.retrievers.inverted.arrays import open_array, open_strings
+from plackett.retrievers.inverted.storage import MANIFEST, REMEDY, read_manifest, verify_files
+from plackett.retrievers.inverted.term_table import find_term
+
+__all__ = ["EncodedQueries", "InvertedIndex"]
+
+STATISTICS = ("documents", "terms", "postings", "tokens", "table_slots")
+
+
+class EncodedQueries(NamedTuple):
+    """Queries as term codes.
+
+    `offsets` is `int64[q + 1]`; the terms of query i are `terms[offsets[i]:offsets[i + 1]]`,
+    `int32`, in reading order, duplicates kept; `unknown`, `int32[q]`, counts those the index lacks.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    terms: npt.NDArray[np.int32]
+    unknown: npt.NDArray[np.int32]
+
+
+class InvertedIndex:
+    """An inverted index of `N` documents, `V` terms and `P` postings; its arrays are memory maps.
+
+    Made by `InvertedIndex.build` (or `BM25.build`), opened by `InvertedIndex.open`, never changed.
+
+    Attributes
+    ----------
+    document_ids : the ids; a document's code is its row in the corpus.
+    terms : the terms; codes in order of first appearance.
+    fields : the text fields that were indexed, in reading order; `F` of them.
+    analyzer : what made terms of texts.
+    posting_offsets : `int64[V + 1]`; the postings of term t lie at
+        `posting_offsets[t]:posting_offsets[t + 1]`.
+    posting_documents : `int32[P]`, ascending inside a term.
+    posting_frequencies : `uint16[P]`, or `int32[P]` where a frequency is above 65,535.
+    document_frequency : `int64[V]`, in how many documents a term occurs.
+    collection_frequency : `int64[V]`, how often a term occurs.
+    document_lengths : `int32[N]`, tokens a document.
+    field_lengths : `int32[N, F]`, tokens a field.
+    document_rank : `int32[N]`, the rank of a document's id in byte order.
+
+    >>> import tempfile
+    >>> from plackett.data.texts import Corpus
+    >>> corpus = Corpus.from_texts({"d1": "lift of a wing", "d2": "wing and wing"})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     index = InvertedIndex.build(corpus, folder)
+    ...     list(index.terms), index.postings("wing")
+    (['lift', 'wing'], {'d1': 1, 'd2': 2})
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], analyzer: TextAnalyzer) -> None:
+        """Map the files that `manifest` describes, in `folder`; `open` finds both."""
+        self.folder, self.manifest, self.analyzer = folder, manifest, analyzer
+        counts = _statistics(manifest, folder)
+        self.fields: tuple[str, ...] = tuple(manifest["fields"])
+        self.n_documents, self.n_terms = counts["documents"], counts["terms"]
+        self.n_postings, self.n_tokens = counts["postings"], counts["tokens"]
+        n, v, p = self.n_documents, self.n_terms, self.n_postings
+        self.posting_offsets = self._array("posting_offsets", np.int64, v + 1)
+        self.posting_documents = self._array("posting_documents", np.int32, p)
+        self.posting_frequencies = self._array(
+            "posting_frequencies", manifest["frequency_type"], p
+        )
+        self.collection_frequency = self._array("collection_frequency", np.int64, v)
+        self.document_lengths = self._array("document_lengths", np.int32, n)
+        self.field_lengths = self._array("field_lengths", np.int32, n, len(self.fields))
+        self.document_rank = self._array("document_rank", np.int32, n)
+        self._table = self._array("term_table", np.int32, counts["table_slots"])
+        self.terms = Ids.from_distinct(open_strings(folder / "terms.arrow", v))
+        self.document_ids = Ids.from_distinct(open_strings(folder / "documents.arrow", n))
+        if v and int(self.posting_offsets[-1]) != p:
+            raise CorruptFileError(
+                f"{self.posting_offsets[-1]} postings", expected=str(p), remedy=REMEDY, path=folder
+            )
+
+    def _array(self, name: str, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
+        return open_array(self.folder / f"{name}.npy", dtype, shape)
+
+    @classmethod
+    def build(
+        cls,
+        corpus: Any,
+        folder: str | Path,
+        *,
+        fields: Iterable[str] | None = None,
+        analyzer: str | TextAnalyzer | Callable[[str], list[str]] = "english",
+        forward: bool = True,
+        progress: Callable[[int, int | None], None] | None = None,
+        batch_rows: int = 10_000,
+    ) -> InvertedIndex:
+        """Index a corpus.
+
+        Parameters
+        ----------
+        corpus : a `Corpus`, the path of a corpus file (read as a stream), or an iterable of Arrow
+            record batches with a column "id".
+        folder : where the index goes; an index that is there already is replaced at the very end.
+        fields : the text fields to index, in reading order; all of them by default.
+        analyzer : the name of one, an `Analyzer`, or a function `text -> list of terms`.
+        forward : also keep each document's terms in reading order (`tokens`), as features need.
+        progress : called as `progress(documents done, documents in total or None)`.
+        batch_rows : how many documents are analysed at a time.
+
+        Raises
+        ------
+        DataError : an id occurs twice or is missing; no text field; the folder holds other things.
+        """
+        from plackett.retrievers.inverted.build import build_index
+
+        return build_index(
+            corpus,
+            folder,
+            fields=fields,
+            analyzer=analyzer,
+            forward=forward,
+            progress=progress,
+            batch_rows=batch_rows,
+        )
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        analyzer: str | TextAnalyzer | Callable[[str], list[str]] | None = None,
+    ) -> InvertedIndex:
+        """Open an index.
+
+        Parameters
+        ----------
+        analyzer : only for an index that was built with a function, which cannot be saved.
+
+        Raises
+        ------
+        DataError : there is no index in the folder.
+        CorruptFileError : a file is missing, truncated or of another version. `verify` checks
+            every byte.
+        ConfigurationError : the index was built with a function, and none is given.
+        """
+        manifest = read_manifest(folder)
+        path = Path(folder)
+        saved = manifest.get("analyzer")
+        if analyzer is not None:
+            chosen = get_analyzer(analyzer)
+        elif isinstance(saved, dict) and "function" not in saved:
+            try:
+                chosen = Analyzer.from_dict(saved)
+            except ConfigurationError as error:
+                raise CorruptFileError(
+                    f"an analyzer that is none ({error})", remedy=REMEDY, path=path / MANIFEST
+                ) from error
+        else:
+            raise ConfigurationError(
+                f"{path} was built with the function {saved!r} as its analyzer, which cannot be "
+                "saved; pass it again as `analyzer=`"
+            )
+        return cls(path / manifest["generation"], manifest, chosen)
+
+    def verify(self) -> None:
+        """Check every byte of the files against the checksums; a `CorruptFileError` if one fails."""
+        verify_files(self.folder.parent)
+
+    @cached_property
+    def document_frequency(self) -> npt.NDArray[np.int64]:
+        """`int64[V]`, in how many documents each term occurs."""
+        return np.diff(self.posting_offsets)
+
+    @property
+    def mean_length(self) -> float:
+        """Mean tokens a document; 0 without documents."""
+        return self.n_tokens / self.n_documents if self.n_documents else 0.0
+
+    @cached_property
+    def tokens(self) -> npt.NDArray[np.int32]:
+        """`int32[T]`: the term of every token in reading order, field after field, as documents go.
+
+        Raises
+        ------
+        ConfigurationError : the index was built with `forward=False`.
+        """
+        if not self.manifest.get("forward"):
+            raise ConfigurationError(
+                "this index has no forward tokens; build it again with forward=True"
+            )
+        return self._array("tokens", np.int32, self.n_tokens)
+
+    @cached_property
+    def token_offsets(self) -> npt.NDArray[np.int64]:
+        """`int64[N * F + 1]`: field f of document d is segment `d * F + f` of `tokens`."""
+        return lengths_to_offsets(self.field_lengths.reshape(-1))
+
+    def term_code(self, term: str) -> int:
+        """The code of a term, as the analyzer writes it, or -1."""
+        return find_term(term, self._table, self.terms.values)
+
+    def postings(self, term: str) -> dict[str, int]:
+        """`{document id: frequency}` of a term, as the analyzer writes it."""
+        code = self.term_code(term)
+        if code < 0:
+            return {}
+        rows = slice(int(self.posting_offsets[code]), int(self.posting_offsets[code + 1]))
+        documents = self.document_ids.strings(self.posting_documents[rows]).to_pylist()
+        return dict(zip(documents, self.posting_frequencies[rows].tolist(), strict=True))
+
+    def analyze_queries(self, texts: Iterable[str]) -> EncodedQueries:
+        """Queries as term codes, with a count of the terms that the index lacks."""
+        known: dict[str, int] = {}
+        codes: list[int] = []
+        lengths, unknown = [], []
+        for text in texts:
+            if not isinstance(text, str):
+                raise DataError(f"a query {text!r}", expected="a text")
+            terms = self.analyzer(text)
+            before = len(codes)
+            for term in terms:
+                if term not in known:
+                    known[term] = self.term_code(term)
+                if known[term] >= 0:
+                    codes.append(known[term])
+            lengths.append(len(codes) - before)
+            unknown.append(len(terms) - lengths[-1])
+        return EncodedQueries(
+            lengths_to_offsets(lengths),
+            np.array(codes, dtype=np.int32),
+            np.array(unknown, dtype=np.int32),
+        )
+
+    def encode_queries(
+        self, texts: Iterable[str]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """`(offsets int64[q + 1], terms int32[...])`; duplicates kept, unknown terms dropped."""
+        encoded = self.analyze_queries(texts)
+        return encoded.offsets, encoded.terms
+
+    def __repr__(self) -> str:
+        return (
+            f"InvertedIndex({self.n_documents} documents, {self.n_terms} terms, "
+            f"fields {', '.join(self.fields)})"
+        )
+
+
+def _statistics(manifest: Mapping[str, Any], folder: Path) -> dict[str, int]:
+    """The counts of the manifest, each a whole number."""
+    counts = manifest.get("statistics")
+    fields = manifest.get("fields")
+    fine = (
+        isinstance(counts, dict)
+        and all(isinstance(counts.get(name), int) and counts[name] >= 0 for name in STATISTICS)
+        and isinstance(fields, list)
+        and all(isinstance(field, str) for field in fields)
+        and manifest.get("frequency_type") in ("uint16", "int32")
+    )
+    if not fine:
+        raise CorruptFileError(
+            "a manifest without its counts", remedy=REMEDY, path=folder.parent / MANIFEST
+        )
+    return {name: int(manifest["statistics"][name]) for name in STATISTICS}

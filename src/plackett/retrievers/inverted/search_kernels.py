@@ -1,0 +1,361 @@
+"""Exact top-k over lists of impacts: MaxScore in windows of documents.
+
+The terms of a query are put in one fixed order, the one with the largest possible contribution
+first, and every score is the float32 sum of its contributions in that order. So the essential terms
+(those without which a document cannot enter the top k) are always the first few, and adding the
+others afterwards adds in the same order as scoring everything would: scores are equal to brute
+force bit for bit, whatever was skipped.
+
+Turtle, H. and Flood, J., 1995. Query evaluation: strategies and optimizations. IP&M 31(6).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# A window holds about this many postings of the essential terms, within these bounds of documents:
+# its scores stay in the processor's nearest caches.
+WINDOW_POSTINGS = 2048
+SMALLEST_WINDOW = 1024
+LARGEST_WINDOW = 1 << 16
+# A float32 sum of m terms errs by less than m of these times the sum of their sizes.
+ROUNDING = 2.0**-23
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def first_at_least(documents, start, end, document):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The first position in `start:end` whose document is `document` or later; galloping."""
+    if start >= end or documents[start] >= document:
+        return start
+    step = 1
+    low = start
+    while low + step < end and documents[low + step] < document:
+        low += step
+        step *= 2
+    high = min(low + step, end)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if documents[middle] < document:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def kth_largest(scores, count, k, work):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The k-th largest of the first `count` scores (quickselect); `work` is scratch."""
+    for i in range(count):
+        work[i] = scores[i]
+    low, high = 0, count - 1
+    target = k - 1
+    while low < high:
+        middle = (low + high) // 2
+        a, b, c = work[low], work[middle], work[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while work[i] > pivot:
+                i += 1
+            while work[j] < pivot:
+                j -= 1
+            if i <= j:
+                work[i], work[j] = work[j], work[i]
+                i += 1
+                j -= 1
+        if target <= j:
+            high = j
+        elif target >= i:
+            low = i
+        else:
+            break
+    return work[target]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def keep_best(found, scores, count, k, work):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Keep the k best of `count` > k results, in place; of equal ones the lowest documents.
+
+    Returns the k-th score.
+    """
+    cut = kth_largest(scores, count, k, work)
+    above = 0
+    equal = 0
+    for i in range(count):
+        above += scores[i] > cut
+        equal += scores[i] == cut
+    last = np.int32(2147483647)
+    if above + equal > k:
+        tied = np.empty(equal, dtype=np.int32)
+        filled = 0
+        for i in range(count):
+            if scores[i] == cut:
+                tied[filled] = found[i]
+                filled += 1
+        tied.sort()
+        last = tied[k - above - 1]
+    write = 0
+    for i in range(count):
+        if scores[i] > cut or (scores[i] == cut and found[i] <= last):
+            found[write] = found[i]
+            scores[write] = scores[i]
+            write += 1
+    return cut
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def order_terms(terms, weights, upper):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Merge equal terms, adding their weights, and sort by largest contribution, then by code.
+
+    In place; returns how many terms are left.
+    """
+    n = 0
+    for i in range(len(terms)):
+        term, weight = terms[i], weights[i]
+        known = False
+        for j in range(n):
+            if terms[j] == term:
+                weights[j] += weight
+                known = True
+                break
+        if not known:
+            terms[n] = term
+            weights[n] = weight
+            n += 1
+    for i in range(1, n):
+        term, weight = terms[i], weights[i]
+        value = weight * upper[term]
+        j = i - 1
+        while j >= 0:
+            other = weights[j] * upper[terms[j]]
+            if other > value or (other == value and terms[j] < term):
+                break
+            terms[j + 1] = terms[j]
+            weights[j + 1] = weights[j]
+            j -= 1
+        terms[j + 1] = term
+        weights[j + 1] = weight
+    return n
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def scan_window(  # type: ignore[no-untyped-def]
+    essential, position, stop, weights, documents, impacts, base, limit, cut, accumulator, candidates, partial
+):  # pragma: no cover
+    """Score the documents `base:limit` by the essential terms; collect those above `cut`.
+
+    Moves `position` behind the window and leaves `accumulator` zero. Candidates ascend in one run
+    after the other, at most one run a term. Returns their number.
+    """
+    begin = np.empty(essential, dtype=np.int64)
+    touched = 0
+    for i in range(essential):
+        begin[i] = position[i]
+        end = first_at_least(documents, position[i], stop[i], limit)
+        weight = weights[i]
+        for p in range(begin[i], end):
+            accumulator[np.uint64(documents[p] - base)] += weight * impacts[p]
+        position[i] = end
+        touched += end - begin[i]
+    n = 0
+    for i in range(essential):
+        for p in range(begin[i], position[i]):
+            document = documents[p]
+            place = np.uint64(document - base)
+            score = accumulator[place]
+            if score > cut:
+                candidates[n] = document
+                partial[n] = score
+                n += 1
+                accumulator[place] = np.float32(0.0)
+    if touched * 8 > limit - base:
+        accumulator[: limit - base] = np.float32(0.0)
+    else:
+        for i in range(essential):
+            for p in range(begin[i], position[i]):
+                accumulator[np.uint64(documents[p] - base)] = np.float32(0.0)
+    return n
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def complete(  # type: ignore[no-untyped-def]
+    term, weight, position, stop, needed, documents, impacts, candidates, partial, n
+):  # pragma: no cover
+    """Add one term to the candidates whose partial score is above `needed`; the others go.
+
+    Returns how many are left.
+    """
+    start = position[term]
+    end = stop[term]
+    p = start
+    furthest = start
+    previous = np.int32(-1)
+    kept = 0
+    for c in range(n):
+        score = partial[c]
+        if score <= needed:
+            continue
+        document = candidates[c]
+        if document < previous:
+            p = start
+        previous = document
+        p = first_at_least(documents, p, end, document)
+        furthest = max(furthest, p)
+        if p < end and documents[p] == document:
+            score += weight * impacts[p]
+        candidates[kept] = document
+        partial[kept] = score
+        kept += 1
+    position[term] = furthest
+    return kept
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def search_one(  # type: ignore[no-untyped-def]
+    terms,
+    weights,
+    n_terms,
+    k,
+    offsets,
+    documents,
+    impacts,
+    upper,
+    extent,
+    n_documents,
+    floor,
+    accumulator,
+    found,
+    scores,
+    work,
+    candidates,
+    partial,
+):  # pragma: no cover
+    """The k best documents of one query, in no order; returns how many.
+
+    `floor` is below a score that at least k documents reach, or 0. `accumulator` is zero on entry
+    and on return.
+    """
+    position = np.empty(n_terms, dtype=np.int64)
+    stop = np.empty(n_terms, dtype=np.int64)
+    # rest[i]: the most that terms i, i + 1, ... can add.
+    rest = np.zeros(n_terms + 1, dtype=np.float64)
+    size = 0.0
+    for i in range(n_terms - 1, -1, -1):
+        position[i], stop[i] = offsets[terms[i]], offsets[terms[i] + 1]
+        rest[i] = rest[i + 1] + max(np.float64(weights[i]) * upper[terms[i]], 0.0)
+        size += np.float64(weights[i]) * extent[terms[i]]
+    slack = (n_terms + 1) * ROUNDING * size
+    count = 0
+    full = k + max(k // 2, 32)
+    theta = floor
+    # What a document must be able to reach to be looked at.
+    enough = theta - slack
+    essential = n_terms
+    base = 0
+    growing = SMALLEST_WINDOW
+    while True:
+        while essential > 0 and (rest[essential - 1] <= enough or rest[essential - 1] == 0.0):
+            essential -= 1
+        base = n_documents
+        postings = 1
+        for i in range(essential):
+            if position[i] < stop[i]:
+                base = min(base, np.int64(documents[position[i]]))
+                postings += stop[i] - position[i]
+        if base == n_documents:
+            break
+        width = (n_documents - base) * WINDOW_POSTINGS // postings
+        width = max(SMALLEST_WINDOW, min(width, LARGEST_WINDOW))
+        if growing < width:
+            width = growing
+            growing *= 2
+        limit = min(base + width, n_documents)
+        cut = np.float32(max(enough - rest[essential], 0.0))
+        n = scan_window(
+            essential, position, stop, weights, documents, impacts, base, limit, cut, accumulator, candidates, partial
+        )
+        for i in range(essential, n_terms):
+            n = complete(
+                i, weights[i], position, stop, enough - rest[i], documents, impacts, candidates, partial, n
+            )
+        for c in range(n):
+            if partial[c] > theta:
+                found[count] = candidates[c]
+                scores[count] = partial[c]
+                count += 1
+        if count >= full:
+            theta = max(theta, keep_best(found, scores, count, k, work))
+            count = k
+            enough = theta - slack
+    if count > k:
+        keep_best(found, scores, count, k, work)
+        count = k
+    return count
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def search_queries(  # type: ignore[no-untyped-def]
+    query_offsets,
+    query_terms,
+    query_weights,
+    k,
+    offsets,
+    documents,
+    impacts,
+    upper,
+    extent,
+    rank,
+    out_documents,
+    out_scores,
+    out_counts,
+):  # pragma: no cover
+    """Search queries one after the other.
+
+    The results of query i go to row i of `out_documents` and `out_scores`, `[q, k]`, best first,
+    equal scores by `rank` descending; their number to `out_counts[i]`.
+    """
+    n_documents = len(rank)
+    width = min(LARGEST_WINDOW, n_documents)
+    capacity = k + max(k // 2, 32) + width
+    accumulator = np.zeros(width, dtype=np.float32)
+    found = np.empty(capacity, dtype=np.int32)
+    scores = np.empty(capacity, dtype=np.float32)
+    work = np.empty(capacity, dtype=np.float32)
+    candidates = np.empty(width, dtype=np.int32)
+    partial = np.empty(width, dtype=np.float32)
+    keys = np.empty(k, dtype=np.uint64)
+    for query in range(len(query_offsets) - 1):
+        first, end = query_offsets[query], query_offsets[query + 1]
+        terms = query_terms[first:end].copy()
+        weights = query_weights[first:end].copy()
+        n_terms = order_terms(terms, weights, upper)
+        count = search_one(
+            terms,
+            weights,
+            n_terms,
+            k,
+            offsets,
+            documents,
+            impacts,
+            upper,
+            extent,
+            n_documents,
+            np.float32(0.0),
+            accumulator,
+            found,
+            scores,
+            work,
+            candidates,
+            partial,
+        )
+        out_counts[query] = count
+        # Scores are positive: their bits order as they do. Ascending keys: score, then rank, down.
+        bits = scores.view(np.uint32)
+        for i in range(count):
+            high = np.uint64(np.uint32(0xFFFFFFFF) - bits[i])
+            keys[i] = (high << np.uint64(32)) | np.uint64(n_documents - 1 - rank[found[i]])
+        order = np.argsort(keys[:count])
+        for i in range(count):
+            out_documents[query, i] = found[order[i]]
+            out_scores[query, i] = scores[order[i]]

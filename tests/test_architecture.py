@@ -1,0 +1,180 @@
+"""The house rules, read from the source: floors, circles, imports that are free, sizes, style.
+
+A package imports only from packages of a lower floor; rooms of one floor do not know each other.
+Imports inside functions count as much as those at the top of a module.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import plackett
+
+SOURCE = Path(plackett.__file__).parent
+FLOORS = {
+    "errors": 0,
+    "_optional": 0,
+    "data": 0,
+    "metrics": 1,
+    "pipeline": 1,
+    "transport": 1,
+    "losses": 2,
+    "fusion": 2,
+    "encoders": 2,
+    "llm": 2,
+    "retrievers": 3,
+    "features": 4,
+    "rankers": 4,
+    "clicks": 5,
+    "rerankers": 5,
+    "selection": 5,
+    "training": 6,
+    "rag": 6,
+    "robustness": 6,
+    "experiment": 7,
+    "scale": 7,
+    "cli": 8,
+    "serve": 8,
+}
+GROUND = {"errors", "_optional", "data"}  # these three make up one floor and may meet
+HEAVY = ("torch", "numba", "pandas", "polars", "scipy", "lightgbm", "pyarrow", "typer", "rich")
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(nodes: list[ast.AST], module: str) -> set[str]:
+    """Every plackett module that import statements among the nodes may load."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return {name for name in found if name.startswith("plackett.")}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_package_has_a_floor() -> None:
+    rooms = {room(dotted(path)) for path in MODULES}
+    unknown = rooms - FLOORS.keys()
+    assert not unknown, f"give {sorted(unknown)} a floor in the table of this test"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_nothing_imports_upward_or_sideways(path: Path) -> None:
+    module = dotted(path)
+    here = room(module)
+    for name in imported(list(ast.walk(ast.parse(path.read_text()))), module):
+        there = room(name)
+        if there == "__version__" or there == here or {here, there} <= GROUND:
+            continue
+        assert there in FLOORS, f"{module} imports {name}, which has no floor"
+        assert FLOORS[there] < FLOORS[here], f"{module} imports {name}, which is not below it"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {dotted(path) for path in MODULES}
+    edges: dict[str, set[str]] = {}
+    for path in MODULES:
+        top = [node for node in ast.parse(path.read_text()).body if not _is_type_checking(node)]
+        loaded = imported([n for node in top for n in _outside_functions(node)], dotted(path))
+        edges[dotted(path)] = (loaded & names) - {dotted(path)}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, "circle: " + " -> ".join((*trail, module))
+        if module not in done:
+            for following in sorted(edges[module]):
+                visit(following, (*trail, module))
+            done.add(module)
+
+    for module in sorted(edges):
+        visit(module, ())
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def _outside_functions(node: ast.AST) -> list[ast.AST]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        return []
+    return [node, *(n for child in ast.iter_child_nodes(node) for n in _outside_functions(child))]
+
+
+def test_importing_plackett_loads_nothing_heavy() -> None:
+    code = f"import sys, plackett; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("room_name", ["data", "metrics", "pipeline", "retrievers", "rankers"])
+def test_rooms_load_without_compilers_frames_and_tree_libraries(room_name: str) -> None:
+    heavy = ("torch", "numba", "pandas", "polars", "scipy", "lightgbm", "typer", "rich")
+    code = f"import sys, plackett.{room_name}; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_face_is_complete_and_documented() -> None:
+    for name in plackett.__all__:
+        value = getattr(plackett, name)
+        assert name == "__version__" or value.__doc__, f"plackett.{name} has no docstring"
+    assert set(plackett.__all__) <= set(dir(plackett))
+    assert (SOURCE / "py.typed").exists()
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = plackett.nothing
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_files_and_functions_are_small_and_in_style(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 400, f"{dotted(path)} has more than 400 lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            _check_function(node, path)
+        if isinstance(node, ast.ExceptHandler):
+            broad = node.type is None or getattr(node.type, "id", "") == "Exception"
+            assert not broad, f"{dotted(path)}:{node.lineno} catches everything"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+            assert room(dotted(path)) == "cli", f"{dotted(path)}:{node.lineno} prints"
+
+
+def _check_function(node: ast.FunctionDef | ast.AsyncFunctionDef, path: Path) -> None:
+    place = f"{dotted(path)}:{node.lineno} {node.name}"
+    public = not node.name.startswith("_")
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    # A compiled kernel is one loop; splitting it would cost what it is there to save.
+    if body and "kernels" not in path.stem:
+        assert body[-1].end_lineno - body[0].lineno < 60, f"{place} has more than 60 lines"
+    assert not (public and node.args.kwarg), f"{place} takes **{node.args.kwarg.arg}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_what_a_module_hands_out_is_documented(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), f"{dotted(path)} has no docstring"
+    exported = next(
+        (
+            [element.value for element in node.value.elts if isinstance(element, ast.Constant)]
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and getattr(node.targets[0], "id", "") == "__all__"
+            and isinstance(node.value, (ast.List, ast.Tuple))
+        ),
+        [],
+    )
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in exported:
+            assert ast.get_docstring(node), f"{dotted(path)}.{node.name} has no docstring"
