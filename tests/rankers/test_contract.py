@@ -101,8 +101,10 @@ def test_order_of_the_queries_does_not_matter(ranker: Ranker, make_data: MakeDat
     scores = ranker.fit(data).predict(data)
     other = clone(ranker).fit(moved).predict(data)
     if isinstance(ranker, LambdaMART) and ranker.objective == "rank_xendcg":
-        pytest.skip("rank_xendcg draws its random numbers query by query, in their order")
-    np.testing.assert_allclose(other, scores, rtol=1e-3, atol=1e-3)
+        # It draws random numbers for the queries in their order, so only the gist is the same.
+        assert np.corrcoef(other, scores)[0, 1] > 0.9
+    else:
+        np.testing.assert_allclose(other, scores, rtol=1e-3, atol=1e-3)
 
 
 def test_unsorted_and_string_query_ids(ranker: Ranker, make_data: MakeData) -> None:

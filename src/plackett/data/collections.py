@@ -47,7 +47,7 @@ def load_collection(name_or_folder: str | Path, *, split: str = "test") -> Colle
 
     Parameters
     ----------
-    name_or_folder : "cranfield" (1,400 abstracts, 225 queries, 1,836 graded judgments), or a folder
+    name_or_folder : "cranfield" (1,400 abstracts, 225 queries, 1,837 graded judgments), or a folder
         with `corpus.jsonl`, `queries.jsonl` (each possibly `.gz`) and `qrels/<split>.tsv`.
     split : which judgments of a folder to take; its queries are those judged.
 

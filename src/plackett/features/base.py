@@ -71,7 +71,9 @@ class BoundFeature:
     @property
     def name(self) -> str:
         """The column's name."""
-        return self.definition.name if self.field is None else f"{self.field}.{self.definition.name}"
+        return (
+            self.definition.name if self.field is None else f"{self.field}.{self.definition.name}"
+        )
 
     def schema(self) -> dict[str, Any]:
         """The definition as JSON values."""
@@ -106,8 +108,9 @@ class BoundFeature:
             )
         column: npt.NDArray[np.float32] = found.astype(np.float32)
         if np.isinf(column).any():
+            row = int(np.argmax(np.isinf(column)))
             raise DataError(
-                f"an infinite value of feature {self.name!r} in row {int(np.argmax(np.isinf(column)))}",
+                f"an infinite value of feature {self.name!r} in row {row}",
                 expected="finite values, or NaN for a missing one",
             )
         return column

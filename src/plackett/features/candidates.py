@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +43,9 @@ class QueryTerms:
 
     Attributes
     ----------
-    offsets, terms, count : the distinct known terms of each query in ascending order of their code,
-        `int32`, and how often each occurs in the query.
-    sequence_offsets, sequence : the known terms in reading order, as places in `terms` of the query.
+    offsets, terms, count : the distinct known terms of each query, `int32`, in ascending order of
+        their code, and how often each occurs in the query.
+    sequence_offsets, sequence : the known terms in reading order, as places in the query's `terms`.
     pair_offsets, pairs : `int32[p, 2]`, the distinct adjacent pairs of different terms, as places.
     """
 
@@ -62,14 +63,12 @@ class QueryTerms:
         bounds = offsets.tolist()
         terms: list[npt.NDArray[np.int32]] = []
         counts, sequences, pairs = [], [], []
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in pairwise(bounds):
             distinct, places, count = np.unique(
                 codes[begin:end], return_inverse=True, return_counts=True
             )
             places = places.reshape(-1).tolist()
-            adjacent = dict.fromkeys(
-                pair for pair in zip(places[:-1], places[1:], strict=True) if pair[0] != pair[1]
-            )
+            adjacent = dict.fromkeys(pair for pair in pairwise(places) if pair[0] != pair[1])
             terms.append(distinct)
             counts.append(count)
             sequences.extend(places)
@@ -97,7 +96,7 @@ class Matches:
     ordered, unordered : `int32[pair entries]`, how often an adjacent pair of query terms stands
         side by side in its order, and how often within 8 tokens in any order without overlap.
     first : `int32[rows]`, the position of the first query term in the document, -1 without one.
-    best_window : `float64[rows]`, the largest idf sum of distinct terms within 20 tokens of a field.
+    best_window : `float64[rows]`, the largest idf sum of distinct terms within 20 tokens.
     phrase : `int32[rows]`, terms of the longest piece of the query that occurs word by word.
     """
 
@@ -175,8 +174,8 @@ class Candidates:
 
     def sum_by_row(self, values: Floats) -> Floats:
         """The sum over the entries of each row, `float64[n]`; 0 for a query without known terms."""
-        sums: Floats = np.bincount(self.entry_row, weights=values, minlength=self.n_rows)
-        return sums
+        sums = np.bincount(self.entry_row, weights=values, minlength=self.n_rows)
+        return sums.astype(np.float64, copy=False)
 
     def sum_by_query(self, values: Floats) -> Floats:
         """Per row, the sum over its query's distinct terms of `values`, `float64[terms]`."""
@@ -185,8 +184,7 @@ class Candidates:
             weights=values,
             minlength=len(self.query_terms.offsets) - 1,
         )
-        per_row: Floats = sums[self.rows_query]
-        return per_row
+        return sums.astype(np.float64, copy=False)[self.rows_query]
 
     def frequency(self, field: str | None = None) -> Floats:
         """tf of every entry, in the whole document or in one field."""
@@ -202,7 +200,8 @@ class Candidates:
         if field is None:
             return self.index.document_lengths[self.document].astype(np.float64)
         column = self.index.fields.index(field)
-        return self.index.field_lengths[self.document, column].astype(np.float64)
+        one: Floats = self.index.field_lengths[self.document, column].astype(np.float64)
+        return one
 
     def mean_length(self, field: str | None = None) -> float:
         """Mean tokens of a document of the collection, or of one field."""
@@ -279,7 +278,8 @@ class Candidates:
     def saturation(self, field: str | None = None) -> Floats:
         """`k1 (1 - b + b dl / avgdl)` of every row."""
         mean = max(self.mean_length(field), 1e-12)
-        return BM25_K1 * (1.0 - BM25_B + BM25_B * self.length(field) / mean)
+        saturation: Floats = BM25_K1 * (1.0 - BM25_B + BM25_B * self.length(field) / mean)
+        return saturation
 
     @cached_property
     def feedback(self) -> Floats:

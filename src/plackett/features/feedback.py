@@ -1,8 +1,8 @@
 """Features of pseudo-relevance feedback: how a document stands to the other candidates.
 
-They look at the documents of the run's own list (never at judgments) and at its order, which decides
-what its top documents are. Feedback documents are weighted by their BM25 score, equally where all of
-them have none.
+They look at the documents of the run's own list (never at judgments) and at its order, which
+decides what its top documents are. Feedback documents are weighted by their BM25 score, equally
+where all of them have none.
 """
 
 from __future__ import annotations

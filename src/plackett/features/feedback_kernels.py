@@ -9,7 +9,7 @@ from numba import njit
 __all__ = ["feedback_scores"]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def feedback_scores(  # pragma: no cover
     first_query: int,
     last_query: int,
@@ -28,7 +28,9 @@ def feedback_scores(  # pragma: no cover
     neighbours: int,
     out: npt.NDArray[np.float64],
 ) -> None:
-    """Fill `out` `[rows, 5]`: relevance model, centroids of few and many, cosine to few, neighbours.
+    """Fill `out` `[rows, 5]`.
+
+    Columns: relevance model, centroids of few and of many, cosine to few, neighbours.
 
     `score` are non-negative BM25 scores of the rows, `saturation` `k1 (1 - b + b dl / avgdl)` of
     their documents, `expands` marks the terms that a relevance model may hold.

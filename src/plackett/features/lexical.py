@@ -1,10 +1,10 @@
 """Features of term frequencies: ranking functions and the statistics they are made of.
 
-Symbols: tf, occurrences of the term in the document (or field); qtf, in the query; dl, tokens of the
-document (or field); avgdl, their mean; N, documents; df, documents with the term; cf, occurrences in
-the collection; |C|, tokens of the collection; p = cf / |C|; idf = ln(1 + (N - df + 0.5)/(df + 0.5)).
-Sums run over the distinct query terms that the index knows. On a field, tf, dl and avgdl are the
-field's; df, cf, N and |C| remain the collection's.
+Symbols: tf, occurrences of the term in the document (or field); qtf, in the query; dl, tokens of
+the document (or field); avgdl, their mean; N, documents; df, documents with the term; cf,
+occurrences in the collection; |C|, tokens of the collection; p = cf / |C|;
+idf = ln(1 + (N - df + 0.5)/(df + 0.5)). Sums run over the distinct query terms that the index
+knows. On a field, tf, dl and avgdl are the field's; df, cf, N and |C| remain the collection's.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def dph(candidates: Candidates, field: str | None) -> Floats:
 def _normalised_frequency(candidates: Candidates, field: str | None) -> Floats:
     """tfn = tf log2(1 + avgdl / dl), the second normalisation with c = 1."""
     length = np.maximum(candidates.length(field), 1.0)[candidates.entry_row]
-    tfn: Floats = candidates.frequency(field) * np.log2(1.0 + candidates.mean_length(field) / length)
+    tfn: Floats = candidates.frequency(field) * np.log2(
+        1.0 + candidates.mean_length(field) / length
+    )
     return tfn
 
 

@@ -9,7 +9,7 @@ from numba import njit
 __all__ = ["match_candidates"]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def match_candidates(  # pragma: no cover
     first_query: int,
     last_query: int,
@@ -118,7 +118,7 @@ def match_candidates(  # pragma: no cover
                         if slot == left:
                             last_left = position
                         elif slot == right:
-                            if last_left == position - 1 and h and hits[h - 1, 1] == left:
+                            if h and hits[h - 1, 1] == left and hits[h - 1, 0] == position - 1:
                                 ordered[at] += 1
                             last_right = position
                         else:

@@ -27,12 +27,12 @@ def _sum_over_pairs(candidates: Candidates, counts: npt.NDArray[np.int32]) -> Fl
     idf = candidates.statistics.idf[terms.terms]
     weight = idf[terms.offsets[query_of_pair][:, None] + terms.pairs].min(axis=1, initial=np.inf)
     places = concatenate_ranges(terms.pair_offsets[candidates.rows_query], np.diff(offsets))
-    sums: Floats = np.bincount(
+    sums = np.bincount(
         segment_of_rows(offsets),
         weights=weight[places] * np.log1p(counts),
         minlength=candidates.n_rows,
     )
-    return sums
+    return sums.astype(np.float64, copy=False)
 
 
 @feature(
@@ -68,9 +68,7 @@ def unordered_pairs(candidates: Candidates, field: str | None) -> Floats:
 def term_proximity(candidates: Candidates, field: str | None) -> Floats:
     acc = candidates.matches.attraction
     idf = np.minimum(1.0, candidates.statistics.idf[candidates.entry_term])
-    return candidates.sum_by_row(
-        idf * acc / (acc + candidates.saturation()[candidates.entry_row])
-    )
+    return candidates.sum_by_row(idf * acc / (acc + candidates.saturation()[candidates.entry_row]))
 
 
 @feature(

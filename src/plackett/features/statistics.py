@@ -40,9 +40,7 @@ class ForwardIndex(Protocol):
     @property
     def token_offsets(self) -> npt.NDArray[np.int64]: ...
 
-    def encode_queries(
-        self, texts: Any
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]: ...
+    def encode_queries(self, texts: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]: ...
 
 
 def index_of(source: Any) -> ForwardIndex:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett.data.cost import Cost
+from plackett.data.formats.atomic import atomic_write
 from plackett.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -240,7 +241,8 @@ class Comparison:
 
         page = html.render(self, title=title)
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            with atomic_write(path) as file:
+                file.write(page.encode())
         return page
 
     def to_json(self) -> str:

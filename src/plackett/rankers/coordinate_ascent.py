@@ -52,7 +52,8 @@ class AscentSettings:
 
 class Ascent(NamedTuple):
     """`weights` is `float64[features]`, absolute values summing to 1; `value` the mean measure they
-    reach, on the validation lists where there are any; `history` that of each pass of the winning
+    reach, on the validation lists where there are any, and minus infinity where nothing was
+    learned; `history` that of each pass of the winning
     start; `interrupted` says whether Ctrl-C ended the search."""
 
     weights: Floats
@@ -147,14 +148,14 @@ def coordinate_ascent(
 
     Parameters
     ----------
-    train : lists from `pessimistic_lists`; without any there is nothing to learn, and all weights
-        are 0.
+    train : lists from `pessimistic_lists`; where there are none, or no feature tells their rows
+        apart, there is nothing to learn, and all weights are 0.
     valid : where given, the weights after the pass with the best measure on these lists win.
     """
     n_features = len(train.Z)
     best = Ascent(np.zeros(n_features), -np.inf, (), False)
     if len(train.y) == 0:
-        return best._replace(value=0.0)
+        return best
     rng = np.random.default_rng(settings.seed)
     evaluator = LineEvaluator(measure, train, rng)
     on_valid = None if valid is None else MeanMeasure(measure, valid.y, valid.offsets)
@@ -181,20 +182,29 @@ def coordinate_ascent(
 
 
 def _starts(evaluator: LineEvaluator, restarts: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """All features in their better direction, then the best one alone, then random weights."""
-    Z = evaluator.lists.Z
+    """All features in their better direction, then the best one alone, then random weights.
+
+    A feature that is constant inside every query cannot order anything: its weight stays 0.
+    """
+    Z, offsets = evaluator.lists.Z, evaluator.lists.offsets
+    spread = np.maximum.reduceat(Z, offsets[:-1], axis=1) > np.minimum.reduceat(
+        Z, offsets[:-1], axis=1
+    )
+    useful = spread.any(axis=1)
+    if not useful.any():
+        return
     nothing = np.zeros(Z.shape[1])
     alone = np.array([evaluator.values(nothing, column, np.array([1.0, -1.0])) for column in Z])
-    sign = np.where(alone[:, 0] >= alone[:, 1], 1.0, -1.0)
+    sign = np.where(alone[:, 0] >= alone[:, 1], 1.0, -1.0) * useful
     for restart in range(restarts):
         if restart == 0:
             start = sign.copy()
         elif restart == 1:
-            winner = int(alone.max(axis=1).argmax())
+            winner = int(np.where(useful, alone.max(axis=1), -np.inf).argmax())
             start = np.zeros(len(Z))
             start[winner] = sign[winner]
         else:
-            start = rng.normal(size=len(Z))
+            start = rng.normal(size=len(Z)) * useful
         yield start / np.abs(start).sum()
 
 

@@ -123,8 +123,9 @@ def fit_pairwise(
     history: list[float] = []
 
     def after_iteration(weights: Floats) -> None:
+        value = -loss(weights)[0] if evaluate is None else evaluate(weights)
+        history.append(value)
         seen.append(weights.copy())
-        history.append(-loss(weights)[0] if evaluate is None else evaluate(weights))
         if evaluate is not None and len(history) - 1 - int(np.argmax(history)) >= patience:
             raise StopIteration
 

@@ -1,0 +1,18 @@
+"""First stages: they find documents for queries."""
+
+from plackett.retrievers.base import get, names, register
+from plackett.retrievers.bm25 import BM25, Explanation, TermContribution
+from plackett.retrievers.inverted import InvertedIndex
+from plackett.retrievers.weighting import VARIANTS, Weighting
+
+__all__ = [
+    "BM25",
+    "VARIANTS",
+    "Explanation",
+    "InvertedIndex",
+    "TermContribution",
+    "Weighting",
+    "get",
+    "names",
+    "register",
+]

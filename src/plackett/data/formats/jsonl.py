@@ -35,6 +35,8 @@ from plackett.errors import DataError
 __all__ = ["JsonlQrels", "JsonlRun", "JsonlTexts", "json_object", "write_json_lines"]
 
 _TEXT_FIELDS = frozenset(("title", "text"))
+_DEEPEST = 500
+"""Brackets on one line from which Arrow is not asked: its parser recurses without a limit."""
 
 
 def scan_objects(path: Path, *, id_names: tuple[str, ...]) -> Iterator[pa.Table]:
@@ -51,19 +53,22 @@ def _parse_fast(block: Block, id_names: tuple[str, ...]) -> pa.Table | None:
     """The block as Arrow reads it, or None where Python must decide."""
     from pyarrow import json as arrow_json
 
+    lines = [line for line in block.data.split(b"\n") if line.strip()]
+    if any(line.count(b"[") + line.count(b"{") > _DEEPEST for line in lines):
+        return None
     try:
         schema = _schema_of_first(block.data)
         table = arrow_json.read_json(
             pa.BufferReader(block.data),
-            read_options=arrow_json.ReadOptions(block_size=max(1 << 20, _longest_line(block))),
+            # A line must fit in one of Arrow's own blocks.
+            read_options=arrow_json.ReadOptions(block_size=max(1 << 20, *map(len, lines)) + 2),
             parse_options=arrow_json.ParseOptions(explicit_schema=schema),
         )
         table.validate(full=True)
-    except (pa.ArrowInvalid, ValueError):
+    except (pa.ArrowInvalid, ValueError, RecursionError):
         return None
     names = table.column_names
-    lines = sum(1 for line in block.data.split(b"\n") if line.strip())
-    if len(table) != lines or len(set(names)) < len(names):
+    if len(table) != len(lines) or len(set(names)) < len(names):
         return None
     for position, field in enumerate(table.schema):
         if _holds_time(field.type):
@@ -81,11 +86,6 @@ def _parse_fast(block: Block, id_names: tuple[str, ...]) -> pa.Table | None:
     if not set(names) & set(id_names):
         return None
     return _tidy(table)
-
-
-def _longest_line(block: Block) -> int:
-    """An upper bound of the longest line's length, which Arrow's blocks must hold."""
-    return max(map(len, block.data.split(b"\n"))) + 2
 
 
 def _schema_of_first(data: bytes) -> pa.Schema:
@@ -127,15 +127,11 @@ def _distinct_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name}, which is not JSON")
-
-
 def json_object(raw: bytes, path: Path, line: int) -> dict[str, Any]:
     """The object that a line holds."""
     text = decode(raw, path, line)
     try:
-        record = json.loads(text, object_pairs_hook=_distinct_pairs, parse_constant=_no_constant)
+        record = json.loads(text, object_pairs_hook=_distinct_pairs)
     except RecursionError as error:
         raise DataError("JSON nested too deep", path=path, line=line) from error
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,12 @@ class NpzDataset:
 
 def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        with open_binary(path) as file, np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError("a single array", expected="arrays X, y and qid", path=path)
+        with open_binary(path) as file:
+            data = io.BytesIO(file.read())
+        archive = np.load(data, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError("a single array", expected="arrays X, y and qid", path=path)
+        with archive:
             return {name: archive[name] for name in archive.files}
     except DataError:
         raise

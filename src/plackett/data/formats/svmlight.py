@@ -8,8 +8,9 @@ the matrix; with a file to write to, not even that.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -62,12 +63,11 @@ class SvmlightDataset:
         max_features : the highest feature number to accept.
         """
         blocks = line_blocks(path, _BLOCK_BYTES)
-        first = next(blocks, Block(b"", 1))
-        if len(first.data) < COMPILED_FROM and out is None:
-            # No more blocks follow: all but the last have about _BLOCK_BYTES.
-            return _read_plain(first.data, path, max_features)
+        head = _first_blocks(blocks)
+        if sum(len(block.data) for block in head) < COMPILED_FROM and out is None:
+            return _read_plain(b"".join(block.data for block in head), path, max_features)
         names = _Names((IdTable(), IdTable()), ([], []))
-        pieces = _parse(_chain(first, blocks), path, max_features, names)
+        pieces = _parse(chain(head, blocks), path, max_features, names)
         if out is None:
             X, y = _assemble(list(pieces))
         else:
@@ -100,9 +100,16 @@ class SvmlightDataset:
                 file.write(f"{labels[row]} qid:{queries[row]} {cells}{tail}\n".encode())
 
 
-def _chain(first: Block, others: Iterator[Block]) -> Iterator[Block]:
-    yield first
-    yield from others
+def _first_blocks(blocks: Iterator[Block]) -> list[Block]:
+    """All of a small file, or as many blocks as make the compiled path worth its while."""
+    head: list[Block] = []
+    size = 0
+    for block in blocks:
+        head.append(block)
+        size += len(block.data)
+        if size >= COMPILED_FROM:
+            break
+    return head
 
 
 def _default_names(width: int) -> tuple[str, ...]:
@@ -207,11 +214,13 @@ def _settle_slow(
             X[row, feature] = check_value(token, feature, path, line)
 
 
-def _raise_at(block: Block, position: int, path: Path) -> None:
+def _raise_at(block: Block, position: int, path: Path) -> NoReturn:
     """Raise the error of the line that begins at `position`."""
     stop = block.data.find(b"\n", position)
     raw = block.data[position : stop if stop >= 0 else len(block.data)]
-    parse_line(raw, path, block.line + block.data.count(b"\n", 0, position))
+    line = block.line + block.data.count(b"\n", 0, position)
+    parse_line(raw, path, line)
+    raise DataError(f"{raw[:60]!r}", expected="label qid:Q index:value ...", path=path, line=line)
 
 
 def _assemble(

@@ -98,7 +98,7 @@ def _feature(token: bytes, previous: int, fault: _Fault) -> int:
     name, colon, _ = token.partition(b":")
     if not colon or not re.fullmatch(rb"[+-]?[0-9]+", name):
         raise fault.error(f"{_shown(token)}", "index:value", "correct or complete the line")
-    index = int(name) if len(name) < 20 else 1 << 40
+    index = min(int(name[:40]), 1 << 40)
     if not name.isdigit() or index < 1:
         raise fault.error(
             f"feature number {name[:40].decode()}",

@@ -92,7 +92,12 @@ def float_column(
     """A number column as `float32[n]`, without missing values and NaN."""
     column = table.column(name)
     kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+    ):
         if len(column) == 0:
             return np.empty(0, dtype=np.float32)
         raise DataError(

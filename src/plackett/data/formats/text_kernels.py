@@ -21,6 +21,7 @@ Keys = npt.NDArray[np.uint64]
 
 _POWERS = np.array([10.0**exponent for exponent in range(23)])
 _INLINE = 15
+_EIGHTEEN_DIGITS = 10**17
 _NEWLINE, _SPACE, _HASH, _COLON, _EQUALS = 10, 32, 35, 58, 61
 
 
@@ -43,19 +44,16 @@ def _decimal(data: Bytes, start: int, stop: int) -> tuple[np.float32, bool]:  # 
         negative = data[position] == 45
         position += 1
     mantissa = np.int64(0)
-    significant = 0
     digits = 0
     scale = 0
     fraction = False
     while position < stop:
         byte = np.int64(data[position])
         if 48 <= byte <= 57:
+            if mantissa >= _EIGHTEEN_DIGITS:
+                return zero, False
             digits += 1
             mantissa = mantissa * 10 + (byte - 48)
-            if mantissa > 0:
-                significant += 1
-                if significant > 18:
-                    return zero, False
             if fraction:
                 scale -= 1
         elif byte == 46 and not fraction:
@@ -361,8 +359,9 @@ def parse_svmlight(
                 break
             index = np.int64(0)
             begin = position
-            while position < end and 48 <= data[position] <= 57 and index < 1 << 40:
-                index = index * 10 + (np.int64(data[position]) - 48)
+            while position < end and 48 <= data[position] <= 57:
+                if index < 1 << 40:
+                    index = index * 10 + (np.int64(data[position]) - 48)
                 position += 1
             if position >= end or data[position] != _COLON or index <= previous:
                 return rows, line_slow, line, highest, 2

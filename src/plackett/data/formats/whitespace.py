@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -206,9 +206,14 @@ def _settle_slow(
             values[row] = to_float32(value)
 
 
-def _raise_for_line(data: npt.NDArray[np.uint8], position: int, path: Path, layout: Layout) -> None:
+def _raise_for_line(
+    data: npt.NDArray[np.uint8], position: int, path: Path, layout: Layout
+) -> NoReturn:
     """Raise the error of the line around `position`."""
     before = data[:position].tobytes()
     begin = before.rfind(b"\n") + 1
-    line = bytes(data[begin : begin + (1 << 20)]).split(b"\n", 1)[0]
-    _checked_number(line.split(), layout, path, before.count(b"\n") + 1)
+    rest = data[begin:].tobytes()
+    line = rest.split(b"\n", 1)[0]
+    number = before.count(b"\n") + 1
+    _checked_number(line.split(), layout, path, number)
+    raise DataError(f"{line[:60]!r}", expected=" ".join(layout.names), path=path, line=number)

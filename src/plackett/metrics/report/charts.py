@@ -79,11 +79,12 @@ def means_chart(
 def differences_chart(
     comparison: Comparison, entry: Difference, *, width: float = WIDE, standalone: bool = False
 ) -> str:
-    """One bar a query: how much better (up) or worse (down) the system is, best query first."""
+    """One bar a query: the system's value less the reference's, largest gain first."""
     first = comparison.per_query(entry.measure, entry.system)
     second = comparison.per_query(entry.measure, entry.reference)
     differences = paired_differences(first, second)
-    order = np.argsort(-differences, kind="stable")
+    upward = _upward(comparison, entry.measure)
+    order = np.argsort(-differences if upward else differences, kind="stable")
     left, top, height, right = 52.0, 50.0, 240.0, 12.0
     drawing = Drawing(width, height + 24)
     name, reference = (shorten(n, 2 * NAME_LENGTH) for n in (entry.system, entry.reference))
@@ -103,9 +104,9 @@ def differences_chart(
         drawing.rectangle(
             left + place * step,
             min(y, zero),
-            max(step * 0.86 if step > 3 else step, 0.3),
+            step * 0.86 if step > 3 else max(step, 1.0),
             max(abs(zero - y), 0.5),
-            style="gain" if (value > 0) == _upward(comparison, entry.measure) else "loss",
+            style="gain" if (value > 0) == upward else "loss",
             hover=f"{comparison.query_ids[query]}: {words.signed(value)}",
         )
     drawing.line(left, zero, width - right, zero, style="axis")

@@ -192,8 +192,7 @@ def _differences(comparison: Comparison) -> str:
     settings = comparison.settings
     caption = (
         f"Test: {words.testing(comparison)} on each measure; bold where the corrected p is below "
-        f"{settings.alpha:g}. Detectable: the smallest true difference seen with power "
-        f"{settings.power:g}, alpha shared among the comparisons."
+        f"{settings.alpha:g}."
     )
     picture = charts.outcomes_chart(comparison)
     return f'{table(header, rows, caption=caption, left=2)}<figure class="wide">{picture}</figure>'

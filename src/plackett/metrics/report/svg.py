@@ -19,6 +19,9 @@ SERIES = 8
 
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+MARGIN = 16
+"""Pixels of ground around a drawing that is a file of its own."""
+
 CHARACTER_WIDTH = 8.1
 """Pixels a character of the 12.5 px label type takes on average, in the widest of the fonts."""
 
@@ -140,11 +143,17 @@ class Drawing:
     def render(self, *, title: str, standalone: bool = False) -> str:
         """The drawing as an `<svg>` element; `standalone` adds what a file of its own needs."""
         style = f"<style>{palette()}</style>" if standalone else ""
-        ground = '<rect class="ground" width="100%" height="100%"/>' if standalone else ""
-        size = f'width="{_n(self.width)}" height="{_n(self.height)}" '
+        margin = MARGIN if standalone else 0
+        width, height = _n(self.width + 2 * margin), _n(self.height + 2 * margin)
+        corner = _n(-margin)
+        ground = (
+            f'<rect class="ground" x="{corner}" y="{corner}" width="{width}" height="{height}"/>'
+            if standalone
+            else ""
+        )
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" '
-            f'aria-label="{escape(title)}" {size}'
-            f'viewBox="0 0 {_n(self.width)} {_n(self.height)}">'
+            f'aria-label="{escape(title)}" width="{width}" height="{height}" '
+            f'viewBox="{corner} {corner} {width} {height}">'
             f"<title>{escape(title)}</title>{style}{ground}{''.join(self._shapes)}</svg>"
         )

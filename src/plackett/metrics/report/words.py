@@ -234,6 +234,10 @@ def footnote(comparison: Comparison) -> list[str]:
             f"{marks}; {testing(comparison)} on each measure, "
             f"alpha {settings.alpha:g}{permutations}."
         )
+        lines.append(
+            "Differences: Cohen's d of the pairs; detectable: the smallest true difference that a "
+            f"paired t test sees with power {settings.power:g}, alpha shared among the comparisons."
+        )
     lines.append(
         f"{count(len(comparison.query_ids), 'query', 'queries')}; "
         f"[ ]: {100 * settings.confidence:g} % bootstrap intervals (BCa, "

@@ -156,9 +156,7 @@ def register_analyzer(name: str, analyzer: TextAnalyzer) -> TextAnalyzer:
     return analyzer
 
 
-register_analyzer(
-    "english", Analyzer(possessive=True, stopwords="english", stemmer="porter")
-)
+register_analyzer("english", Analyzer(possessive=True, stopwords="english", stemmer="porter"))
 register_analyzer("english_unstemmed", Analyzer(possessive=True, stopwords="english"))
 register_analyzer("unicode", Analyzer())
 register_analyzer("whitespace", Analyzer(tokenizer="whitespace", lower=False))

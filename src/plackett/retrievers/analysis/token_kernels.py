@@ -26,7 +26,7 @@ HASH_START = np.uint64(0xCBF29CE484222325)
 HASH_PRIME = np.uint64(0x100000001B3)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def code_point(data, position, end):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The code point at `position` and its length in bytes; a stray byte is U+FFFD of length 1."""
     first = np.int64(data[position])
@@ -43,7 +43,7 @@ def code_point(data, position, end):  # type: ignore[no-untyped-def]  # pragma: 
     return (value, length) if value < 0x110000 else (0xFFFD, 1)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def end_of_single(data, start, end, classes, max_length):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The end of a one-character word with its marks; a joiner adds the next pictograph."""
     last, length = code_point(data, start, end)
@@ -60,7 +60,7 @@ def end_of_single(data, start, end, classes, max_length):  # type: ignore[no-unt
     return position
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def end_of_word(data, start, end, classes, max_length):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The end of the word that begins at `start`, and whether a letter or digit is in it."""
     point, length = code_point(data, start, end)
@@ -109,7 +109,7 @@ def end_of_word(data, start, end, classes, max_length):  # type: ignore[no-untyp
     return position, wordlike
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def refill(slots, hashes, n_words):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Enter the words 0..n_words into an empty table `slots`, int32[power of two], -1 = free."""
     mask = np.uint64(len(slots) - 1)
@@ -120,7 +120,7 @@ def refill(slots, hashes, n_words):  # type: ignore[no-untyped-def]  # pragma: n
         slots[slot] = word
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def code_words(  # type: ignore[no-untyped-def]
     data,
     bounds,
@@ -219,7 +219,7 @@ def code_words(  # type: ignore[no-untyped-def]
     return len(bounds) - 1, n_words, n_tokens
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def keep_terms(tokens, counts, term_of_word):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Replace each word code by its term, in place; words of term -1 go. Returns tokens left."""
     read = 0

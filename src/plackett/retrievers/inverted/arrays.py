@@ -30,7 +30,9 @@ class ArrayWriter:
         self._file.write(self._header())
 
     def _header(self) -> bytes:
-        fields = f"{{'descr': '{self.dtype.str}', 'fortran_order': False, 'shape': ({self.length},), }}"
+        fields = (
+            f"{{'descr': '{self.dtype.str}', 'fortran_order': False, 'shape': ({self.length},), }}"
+        )
         body = fields.ljust(HEADER_BYTES - 11) + "\n"
         return b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body.encode("ascii")
 
@@ -65,7 +67,9 @@ def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.
     CorruptFileError : the file holds another type or shape, or is no array.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False) if 0 not in shape else np.load(path)
+        array = (
+            np.load(path, mmap_mode="r", allow_pickle=False) if 0 not in shape else np.load(path)
+        )
     except (ValueError, EOFError, OSError) as error:
         raise CorruptFileError(
             f"no array ({error})", remedy="build the index again", path=path
@@ -104,6 +108,9 @@ def open_strings(path: Path, length: int) -> pa.Array:
     values = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if len(values) != length:
         raise CorruptFileError(
-            f"{len(values)} strings", expected=str(length), remedy="build the index again", path=path
+            f"{len(values)} strings",
+            expected=str(length),
+            remedy="build the index again",
+            path=path,
         )
     return values

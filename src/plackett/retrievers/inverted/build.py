@@ -81,7 +81,9 @@ def _open_source(corpus: Any, fields: Iterable[str] | None, rows: int) -> _Sourc
     if isinstance(corpus, str | Path):
         from plackett.data import formats
 
-        return _Source(iter(formats.scan_texts(corpus, kind="corpus", rows=rows)), wanted, None, None)
+        return _Source(
+            iter(formats.scan_texts(corpus, kind="corpus", rows=rows)), wanted, None, None
+        )
     if not isinstance(corpus, Iterable):
         raise DataError(
             f"a corpus of type {type(corpus).__name__}",
@@ -104,7 +106,11 @@ class _Accumulator:
         self.highest = 0
 
     def add(
-        self, ids: pa.Array, tokens: npt.NDArray[np.int32], counts: npt.NDArray[np.int32], terms: int
+        self,
+        ids: pa.Array,
+        tokens: npt.NDArray[np.int32],
+        counts: npt.NDArray[np.int32],
+        terms: int,
     ) -> None:
         """Count one batch: `counts[i]` tokens in segment i, `terms` terms known so far."""
         from plackett.retrievers.inverted.build_kernels import count_postings
@@ -130,9 +136,7 @@ class _Accumulator:
         if terms <= have:
             return
         more = max(2 * have, terms) - have
-        self.last_document = np.concatenate(
-            [self.last_document, np.full(more, -1, dtype=np.int32)]
-        )
+        self.last_document = np.concatenate([self.last_document, np.full(more, -1, dtype=np.int32)])
         self.running = np.concatenate([self.running, np.zeros(more, dtype=np.int32)])
         zeros = np.zeros(more, dtype=np.int64)
         self.document_frequency = np.concatenate([self.document_frequency, zeros])

@@ -8,7 +8,7 @@ from numba import njit
 from plackett.retrievers.analysis.token_kernels import HASH_PRIME, HASH_START
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def count_postings(  # type: ignore[no-untyped-def]
     tokens, counts, first_document, last_document, running, document_frequency
 ):  # pragma: no cover
@@ -36,7 +36,7 @@ def count_postings(  # type: ignore[no-untyped-def]
     return highest
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def fill_postings(  # type: ignore[no-untyped-def]
     tokens, document_lengths, cursor, last_document, documents, frequencies
 ):  # pragma: no cover
@@ -60,7 +60,7 @@ def fill_postings(  # type: ignore[no-untyped-def]
                 cursor[term] = place + 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def hash_strings(data, bounds):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The hash of every string `data[bounds[i]:bounds[i + 1]]`, uint64[n]."""
     hashes = np.empty(len(bounds) - 1, dtype=np.uint64)

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from plackett.data.ids import Ids
 from plackett.data.ragged import lengths_to_offsets
+from plackett.data.texts import Corpus
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.retrievers.analysis import Analyzer, TextAnalyzer, get_analyzer
 from plackett.retrievers.inverted.arrays import open_array, open_strings
@@ -66,8 +66,17 @@ class InvertedIndex:
     (['lift', 'wing'], {'d1': 1, 'd2': 2})
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], analyzer: TextAnalyzer) -> None:
-        """Map the files that `manifest` describes, in `folder`; `open` finds both."""
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Mapping[str, Any],
+        analyzer: TextAnalyzer,
+        document_ids: Ids | None = None,
+    ) -> None:
+        """Map the files that `manifest` describes, in `folder`; `open` finds both.
+
+        `document_ids` are the ids where they are known already, to share their codes.
+        """
         self.folder, self.manifest, self.analyzer = folder, manifest, analyzer
         counts = _statistics(manifest, folder)
         self.fields: tuple[str, ...] = tuple(manifest["fields"])
@@ -76,16 +85,21 @@ class InvertedIndex:
         n, v, p = self.n_documents, self.n_terms, self.n_postings
         self.posting_offsets = self._array("posting_offsets", np.int64, v + 1)
         self.posting_documents = self._array("posting_documents", np.int32, p)
-        self.posting_frequencies = self._array(
-            "posting_frequencies", manifest["frequency_type"], p
-        )
+        self.posting_frequencies = self._array("posting_frequencies", manifest["frequency_type"], p)
         self.collection_frequency = self._array("collection_frequency", np.int64, v)
         self.document_lengths = self._array("document_lengths", np.int32, n)
         self.field_lengths = self._array("field_lengths", np.int32, n, len(self.fields))
         self.document_rank = self._array("document_rank", np.int32, n)
         self._table = self._array("term_table", np.int32, counts["table_slots"])
         self.terms = Ids.from_distinct(open_strings(folder / "terms.arrow", v))
-        self.document_ids = Ids.from_distinct(open_strings(folder / "documents.arrow", n))
+        saved_ids = Ids.from_distinct(open_strings(folder / "documents.arrow", n))
+        if document_ids is not None and not document_ids.equals(saved_ids):
+            raise DataError(
+                f"a corpus of {len(document_ids)} documents that are not those of the index",
+                expected=f"the {n} documents in the order in which they were indexed",
+                path=folder.parent,
+            )
+        self.document_ids = saved_ids if document_ids is None else document_ids
         if v and int(self.posting_offsets[-1]) != p:
             raise CorruptFileError(
                 f"{self.posting_offsets[-1]} postings", expected=str(p), remedy=REMEDY, path=folder
@@ -141,16 +155,18 @@ class InvertedIndex:
         folder: str | Path,
         *,
         analyzer: str | TextAnalyzer | Callable[[str], list[str]] | None = None,
+        corpus: Corpus | None = None,
     ) -> InvertedIndex:
         """Open an index.
 
         Parameters
         ----------
         analyzer : only for an index that was built with a function, which cannot be saved.
+        corpus : the corpus that was indexed, to share its document ids.
 
         Raises
         ------
-        DataError : there is no index in the folder.
+        DataError : there is no index in the folder, or the corpus is another one.
         CorruptFileError : a file is missing, truncated or of another version. `verify` checks
             every byte.
         ConfigurationError : the index was built with a function, and none is given.
@@ -172,10 +188,11 @@ class InvertedIndex:
                 f"{path} was built with the function {saved!r} as its analyzer, which cannot be "
                 "saved; pass it again as `analyzer=`"
             )
-        return cls(path / manifest["generation"], manifest, chosen)
+        ids = None if corpus is None else corpus.ids
+        return cls(path / manifest["generation"], manifest, chosen, ids)
 
     def verify(self) -> None:
-        """Check every byte of the files against the checksums; a `CorruptFileError` if one fails."""
+        """Check every byte of the files against the checksums; else a `CorruptFileError`."""
         verify_files(self.folder.parent)
 
     @cached_property

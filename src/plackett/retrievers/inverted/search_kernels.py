@@ -16,14 +16,17 @@ from numba import njit
 
 # A window holds about this many postings of the essential terms, within these bounds of documents:
 # its scores stay in the processor's nearest caches.
-WINDOW_POSTINGS = 2048
+WINDOW_POSTINGS = 4096
 SMALLEST_WINDOW = 1024
 LARGEST_WINDOW = 1 << 16
+# Looking one document up in a list costs about as much as going through so many postings.
+LOOKUP_COST = 20
 # A float32 sum of m terms errs by less than m of these times the sum of their sizes.
 ROUNDING = 2.0**-23
+LAST_CODE = np.int64(2**31 - 1)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def first_at_least(documents, start, end, document):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The first position in `start:end` whose document is `document` or later; galloping."""
     if start >= end or documents[start] >= document:
@@ -43,11 +46,11 @@ def first_at_least(documents, start, end, document):  # type: ignore[no-untyped-
     return high
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def kth_largest(scores, count, k, work):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The k-th largest of the first `count` scores (quickselect); `work` is scratch."""
+@njit(cache=True, nogil=True)
+def kth_largest(values, count, k, work):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The k-th largest of the first `count` values; `work[:k]` then holds the k largest."""
     for i in range(count):
-        work[i] = scores[i]
+        work[i] = values[i]
     low, high = 0, count - 1
     target = k - 1
     while low < high:
@@ -73,38 +76,16 @@ def kth_largest(scores, count, k, work):  # type: ignore[no-untyped-def]  # prag
     return work[target]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def keep_best(found, scores, count, k, work):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Keep the k best of `count` > k results, in place; of equal ones the lowest documents.
-
-    Returns the k-th score.
-    """
-    cut = kth_largest(scores, count, k, work)
-    above = 0
-    equal = 0
-    for i in range(count):
-        above += scores[i] > cut
-        equal += scores[i] == cut
-    last = np.int32(2147483647)
-    if above + equal > k:
-        tied = np.empty(equal, dtype=np.int32)
-        filled = 0
-        for i in range(count):
-            if scores[i] == cut:
-                tied[filled] = found[i]
-                filled += 1
-        tied.sort()
-        last = tied[k - above - 1]
-    write = 0
-    for i in range(count):
-        if scores[i] > cut or (scores[i] == cut and found[i] <= last):
-            found[write] = found[i]
-            scores[write] = scores[i]
-            write += 1
-    return cut
+@njit(cache=True, nogil=True)
+def keep_best(found, count, k, work):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Keep the k best of `count` >= k results, in place; returns the k-th."""
+    last = kth_largest(found, count, k, work)
+    for i in range(k):
+        found[i] = work[i]
+    return last
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def order_terms(terms, weights, upper):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Merge equal terms, adding their weights, and sort by largest contribution, then by code.
 
@@ -139,9 +120,20 @@ def order_terms(terms, weights, upper):  # type: ignore[no-untyped-def]  # pragm
     return n
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def scan_window(  # type: ignore[no-untyped-def]
-    essential, position, stop, weights, documents, impacts, base, limit, cut, accumulator, candidates, partial
+    essential,
+    position,
+    stop,
+    weights,
+    documents,
+    impacts,
+    base,
+    limit,
+    cut,
+    accumulator,
+    candidates,
+    partial,
 ):  # pragma: no cover
     """Score the documents `base:limit` by the essential terms; collect those above `cut`.
 
@@ -170,7 +162,8 @@ def scan_window(  # type: ignore[no-untyped-def]
                 n += 1
                 accumulator[place] = np.float32(0.0)
     if touched * 8 > limit - base:
-        accumulator[: limit - base] = np.float32(0.0)
+        for i in range(limit - base):
+            accumulator[i] = np.float32(0.0)
     else:
         for i in range(essential):
             for p in range(begin[i], position[i]):
@@ -178,40 +171,62 @@ def scan_window(  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def complete(  # type: ignore[no-untyped-def]
-    term, weight, position, stop, needed, documents, impacts, candidates, partial, n
+    term,
+    weight,
+    position,
+    stop,
+    needed,
+    documents,
+    impacts,
+    base,
+    limit,
+    accumulator,
+    candidates,
+    partial,
+    n,
 ):  # pragma: no cover
     """Add one term to the candidates whose partial score is above `needed`; the others go.
 
-    Returns how many are left.
+    Looks each candidate up in the term's list, or goes through the whole list where that is
+    cheaper. Returns how many candidates are left; `accumulator` is zero before and after.
     """
-    start = position[term]
-    end = stop[term]
-    p = start
-    furthest = start
-    previous = np.int32(-1)
     kept = 0
     for c in range(n):
-        score = partial[c]
-        if score <= needed:
-            continue
+        candidates[kept] = candidates[c]
+        partial[kept] = partial[c]
+        kept += partial[c] > needed
+    if kept == 0:
+        return 0
+    start = first_at_least(documents, position[term], stop[term], base)
+    end = first_at_least(documents, start, stop[term], limit)
+    position[term] = end
+    if (end - start) < LOOKUP_COST * kept:
+        for c in range(kept):
+            accumulator[np.uint64(candidates[c] - base)] = partial[c]
+        for p in range(start, end):
+            accumulator[np.uint64(documents[p] - base)] += weight * impacts[p]
+        for c in range(kept):
+            partial[c] = accumulator[np.uint64(candidates[c] - base)]
+            accumulator[np.uint64(candidates[c] - base)] = np.float32(0.0)
+        for p in range(start, end):
+            accumulator[np.uint64(documents[p] - base)] = np.float32(0.0)
+        return kept
+    p = start
+    previous = np.int32(-1)
+    for c in range(kept):
         document = candidates[c]
         if document < previous:
             p = start
         previous = document
         p = first_at_least(documents, p, end, document)
-        furthest = max(furthest, p)
         if p < end and documents[p] == document:
-            score += weight * impacts[p]
-        candidates[kept] = document
-        partial[kept] = score
-        kept += 1
-    position[term] = furthest
+            partial[c] += weight * impacts[p]
     return kept
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def search_one(  # type: ignore[no-untyped-def]
     terms,
     weights,
@@ -226,13 +241,14 @@ def search_one(  # type: ignore[no-untyped-def]
     floor,
     accumulator,
     found,
-    scores,
     work,
     candidates,
     partial,
 ):  # pragma: no cover
-    """The k best documents of one query, in no order; returns how many.
+    """The k best documents of one query into `found`, in no order; returns how many.
 
+    A result is one uint64, which orders as results do: the bits of the (positive) score, and
+    below them the document's code, negated so that of equal scores the lowest code is the best.
     `floor` is below a score that at least k documents reach, or 0. `accumulator` is zero on entry
     and on return.
     """
@@ -246,6 +262,8 @@ def search_one(  # type: ignore[no-untyped-def]
         rest[i] = rest[i + 1] + max(np.float64(weights[i]) * upper[terms[i]], 0.0)
         size += np.float64(weights[i]) * extent[terms[i]]
     slack = (n_terms + 1) * ROUNDING * size
+    bits = partial.view(np.uint32)
+    kth_bits = np.empty(1, dtype=np.uint32)
     count = 0
     full = k + max(k // 2, 32)
     theta = floor
@@ -273,28 +291,69 @@ def search_one(  # type: ignore[no-untyped-def]
         limit = min(base + width, n_documents)
         cut = np.float32(max(enough - rest[essential], 0.0))
         n = scan_window(
-            essential, position, stop, weights, documents, impacts, base, limit, cut, accumulator, candidates, partial
+            essential,
+            position,
+            stop,
+            weights,
+            documents,
+            impacts,
+            base,
+            limit,
+            cut,
+            accumulator,
+            candidates,
+            partial,
         )
         for i in range(essential, n_terms):
             n = complete(
-                i, weights[i], position, stop, enough - rest[i], documents, impacts, candidates, partial, n
+                i,
+                weights[i],
+                position,
+                stop,
+                enough - rest[i],
+                documents,
+                impacts,
+                base,
+                limit,
+                accumulator,
+                candidates,
+                partial,
+                n,
             )
         for c in range(n):
             if partial[c] > theta:
-                found[count] = candidates[c]
-                scores[count] = partial[c]
+                found[count] = (np.uint64(bits[c]) << np.uint64(32)) | np.uint64(
+                    LAST_CODE - candidates[c]
+                )
                 count += 1
         if count >= full:
-            theta = max(theta, keep_best(found, scores, count, k, work))
+            kth_bits[0] = np.uint32(keep_best(found, count, k, work) >> np.uint64(32))
             count = k
+            theta = max(theta, kth_bits.view(np.float32)[0])
             enough = theta - slack
     if count > k:
-        keep_best(found, scores, count, k, work)
+        keep_best(found, count, k, work)
         count = k
     return count
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
+def known_floor(terms, weights, n_terms, k, floors):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """A score just below one that at least k documents reach by a single term, or 0.
+
+    `floors[t]` holds the 10th, 100th and 1000th largest impact of term t, 0 where there are fewer;
+    it has no rows where an impact is negative, since then one term says nothing about the sum.
+    """
+    if len(floors) == 0 or k > 1000:
+        return np.float32(0.0)
+    column = 0 if k <= 10 else (1 if k <= 100 else 2)
+    best = np.float32(0.0)
+    for i in range(n_terms):
+        best = max(best, weights[i] * floors[terms[i], column])
+    return best * np.float32(0.999999)
+
+
+@njit(cache=True, nogil=True)
 def search_queries(  # type: ignore[no-untyped-def]
     query_offsets,
     query_terms,
@@ -306,30 +365,29 @@ def search_queries(  # type: ignore[no-untyped-def]
     upper,
     extent,
     rank,
-    out_documents,
-    out_scores,
-    out_counts,
+    floors,
+    results,
+    counts,
 ):  # pragma: no cover
-    """Search queries one after the other.
+    """Search queries one after the other; the arrays are those of `ImpactLists`.
 
-    The results of query i go to row i of `out_documents` and `out_scores`, `[q, k]`, best first,
-    equal scores by `rank` descending; their number to `out_counts[i]`.
+    The results of query i go to row i of `results`, uint64[q, k], in no order: the score's bits,
+    below them the document's rank. Their number goes to `counts[i]`.
     """
     n_documents = len(rank)
     width = min(LARGEST_WINDOW, n_documents)
     capacity = k + max(k // 2, 32) + width
     accumulator = np.zeros(width, dtype=np.float32)
-    found = np.empty(capacity, dtype=np.int32)
-    scores = np.empty(capacity, dtype=np.float32)
-    work = np.empty(capacity, dtype=np.float32)
+    found = np.empty(capacity, dtype=np.uint64)
+    work = np.empty(capacity, dtype=np.uint64)
     candidates = np.empty(width, dtype=np.int32)
     partial = np.empty(width, dtype=np.float32)
-    keys = np.empty(k, dtype=np.uint64)
     for query in range(len(query_offsets) - 1):
         first, end = query_offsets[query], query_offsets[query + 1]
         terms = query_terms[first:end].copy()
         weights = query_weights[first:end].copy()
         n_terms = order_terms(terms, weights, upper)
+        floor = known_floor(terms, weights, n_terms, k, floors)
         count = search_one(
             terms,
             weights,
@@ -341,21 +399,15 @@ def search_queries(  # type: ignore[no-untyped-def]
             upper,
             extent,
             n_documents,
-            np.float32(0.0),
+            floor,
             accumulator,
             found,
-            scores,
             work,
             candidates,
             partial,
         )
-        out_counts[query] = count
-        # Scores are positive: their bits order as they do. Ascending keys: score, then rank, down.
-        bits = scores.view(np.uint32)
+        counts[query] = count
+        low = np.uint64(0xFFFFFFFF)
         for i in range(count):
-            high = np.uint64(np.uint32(0xFFFFFFFF) - bits[i])
-            keys[i] = (high << np.uint64(32)) | np.uint64(n_documents - 1 - rank[found[i]])
-        order = np.argsort(keys[:count])
-        for i in range(count):
-            out_documents[query, i] = found[order[i]]
-            out_scores[query, i] = scores[order[i]]
+            document = LAST_CODE - np.int64(found[i] & low)
+            results[query, i] = (found[i] & ~low) | np.uint64(rank[document])

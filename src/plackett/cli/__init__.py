@@ -1,0 +1,5 @@
+"""The command line: `plackett --help`."""
+
+from plackett.cli.program import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,171 @@
+"""The formulas of the BM25 family.
+
+With N documents, document frequency df, term frequency tf, document length dl, mean length avgdl,
+B = 1 - b + b dl / avgdl, a term that occurs in a document adds idf * tfc:
+
+| variant | idf | tfc |
+|---|---|---|
+| robertson | ln((N - df + 0.5) / (df + 0.5)) | tf / (k1 B + tf) |
+| lucene | ln(1 + (N - df + 0.5) / (df + 0.5)) | tf / (k1 B + tf) |
+| atire | ln(N / df) | tf (k1 + 1) / (k1 B + tf) |
+| bm25l | ln((N + 1) / (df + 0.5)) | (k1 + 1)(c + delta) / (k1 + c + delta), c = tf / B |
+| bm25+ | ln((N + 1) / df) | tf (k1 + 1) / (k1 B + tf) + delta |
+
+A term that does not occur adds nothing, also in bm25l and bm25+ (Lv and Zhai sum over the terms
+present). Robertson's idf is negative for a term in more than half of the documents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from plackett.errors import ConfigurationError, UnknownNameError
+
+__all__ = ["VARIANTS", "Variant", "Weighting"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One member of the family.
+
+    Parameters
+    ----------
+    name : its name.
+    idf : `(N, df) -> float64[V]`.
+    raised : whether tfc is multiplied by k1 + 1.
+    delta : the default of delta where the variant has one, else None.
+    normalises_frequency : whether tf is divided by B, as in bm25l, in place of k1 multiplied by it.
+    """
+
+    name: str
+    idf: Callable[[int, Array], Array]
+    raised: bool
+    delta: float | None = None
+    normalises_frequency: bool = False
+
+
+VARIANTS: dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant("robertson", lambda n, df: np.log((n - df + 0.5) / (df + 0.5)), raised=False),
+        Variant("lucene", lambda n, df: np.log1p((n - df + 0.5) / (df + 0.5)), raised=False),
+        Variant("atire", lambda n, df: np.log(n / df), raised=True),
+        Variant(
+            "bm25l",
+            lambda n, df: np.log((n + 1) / (df + 0.5)),
+            raised=True,
+            delta=0.5,
+            normalises_frequency=True,
+        ),
+        Variant("bm25+", lambda n, df: np.log((n + 1) / df), raised=True, delta=1.0),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """A variant of BM25 with its parameters.
+
+    Parameters
+    ----------
+    variant : "robertson", "lucene", "atire", "bm25l" or "bm25+".
+    k1 : 0 or more; how slowly a term's frequency saturates.
+    b : from 0 to 1; how much a document's length counts.
+    delta : 0 or more; for bm25l (0.5 by default) and bm25+ (1.0) only.
+
+    >>> weight = Weighting("lucene", k1=1.2, b=0.75)
+    >>> round(weight.score(tf=2, df=1, dl=4, n_documents=3, mean_length=3.0), 6)
+    0.560474
+    """
+
+    variant: str = "lucene"
+    k1: float = 1.2
+    b: float = 0.75
+    delta: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise UnknownNameError("BM25 variant", str(self.variant), VARIANTS)
+        _check_range("k1", self.k1, math.inf)
+        _check_range("b", self.b, 1.0)
+        default = VARIANTS[self.variant].delta
+        if self.delta is None:
+            object.__setattr__(self, "delta", default)
+        elif default is None:
+            raise ConfigurationError(f"the variant {self.variant!r} has no delta")
+        else:
+            _check_range("delta", self.delta, math.inf)
+
+    def idf(self, n_documents: int, document_frequency: npt.ArrayLike) -> Array:
+        """The idf of every term, `float64[V]`; 0 for a term in no document."""
+        df = np.asarray(document_frequency, dtype=np.float64)
+        values = VARIANTS[self.variant].idf(n_documents, np.maximum(df, 1.0))
+        return np.where(df > 0, values, 0.0)
+
+    def length_norm(self, lengths: npt.ArrayLike, mean_length: float) -> Array:
+        """B of every document, `float64[N]`; 1 where no document has a length."""
+        relative = np.asarray(lengths, dtype=np.float64) / (mean_length or 1.0)
+        return 1.0 - self.b + self.b * relative
+
+    def impacts(
+        self,
+        offsets: npt.NDArray[np.int64],
+        documents: npt.NDArray[np.int32],
+        frequencies: npt.NDArray[np.generic],
+        lengths: npt.NDArray[np.int32],
+        mean_length: float,
+        out: npt.NDArray[np.float32],
+    ) -> None:
+        """What every posting adds to a score, written to `out`, `float32[P]`.
+
+        `offsets` is `int64[V + 1]`, `documents` and `frequencies` are `[P]`, `lengths` `int32[N]`.
+        """
+        from plackett.retrievers.inverted.impact_kernels import saturate
+
+        variant = VARIANTS[self.variant]
+        norm = self.length_norm(lengths, mean_length)
+        ones = np.ones(len(norm))
+        shifts_frequency = variant.normalises_frequency
+        delta = self.delta or 0.0
+        saturate(
+            offsets,
+            documents,
+            frequencies,
+            self.idf(len(lengths), np.diff(offsets)),
+            norm if shifts_frequency else ones,
+            self.k1 * (ones if shifts_frequency else norm),
+            self.k1 + 1.0 if variant.raised else 1.0,
+            delta if shifts_frequency else 0.0,
+            0.0 if shifts_frequency else delta,
+            out,
+        )
+
+    def score(
+        self, *, tf: float, df: int, dl: float, n_documents: int, mean_length: float
+    ) -> float:
+        """What one term adds to one document's score; 0 where tf is 0."""
+        if tf == 0:
+            return 0.0
+        variant = VARIANTS[self.variant]
+        norm = float(self.length_norm([dl], mean_length)[0])
+        scale = self.k1 + 1.0 if variant.raised else 1.0
+        delta = self.delta or 0.0
+        if variant.normalises_frequency:
+            c = tf / norm + delta
+            saturated = scale * c / (self.k1 + c)
+        else:
+            saturated = scale * tf / (self.k1 * norm + tf) + delta
+        return float(self.idf(n_documents, [df])[0]) * saturated
+
+
+def _check_range(name: str, value: float, highest: float) -> None:
+    if not isinstance(value, int | float) or not 0.0 <= value <= highest or math.isinf(value):
+        span = "0 or more" if math.isinf(highest) else f"from 0 to {highest:g}"
+        raise ConfigurationError(f"{name} must be {span}, not {value!r}")
