@@ -44,6 +44,7 @@ def lightgbm_api(fold: LetorFold) -> Scores:
         "seed": 0,
         "deterministic": True,
         "force_row_wise": True,
+        "num_threads": 1,
     }
     data = lightgbm.Dataset(fold.train.X, fold.train.y, group=np.diff(fold.train.offsets))
     valid = lightgbm.Dataset(
@@ -60,9 +61,11 @@ def by(ranker: Ranker) -> Callable[[LetorFold], Scores]:
 
 
 METHODS: dict[str, Callable[[LetorFold], Scores]] = {
-    "plackett LambdaMART": by(LambdaMART(measure=MEASURE)),
+    "plackett LambdaMART": by(LambdaMART(measure=MEASURE, threads=1)),
     "LightGBM's API": lightgbm_api,
-    "plackett LambdaMART, rank_xendcg": by(LambdaMART(measure=MEASURE, objective="rank_xendcg")),
+    "plackett LambdaMART, rank_xendcg": by(
+        LambdaMART(measure=MEASURE, objective="rank_xendcg", threads=1)
+    ),
     "plackett LinearRanker, coordinate ascent": by(LinearRanker(measure=MEASURE)),
     "plackett LinearRanker, pairwise logistic": by(
         LinearRanker(measure=MEASURE, method="pairwise_logistic")
@@ -110,7 +113,11 @@ def main() -> None:
     arguments = parser.parse_args()
     folds = list(letor_folds(arguments.folder))
     # The first fit of each kind compiles or loads what later ones reuse.
-    for ranker in (LinearRanker(), LinearRanker(method="pairwise_logistic"), LambdaMART(trees=1)):
+    for ranker in (
+        LinearRanker(),
+        LinearRanker(method="pairwise_logistic"),
+        LambdaMART(trees=1, threads=1),
+    ):
         ranker.fit(folds[0].test)
     results = measure(folds)
     print(f"{'mean nDCG@10':42}" + "".join(f"{name:>15}" for name in (*CONVENTIONS, "seconds")))

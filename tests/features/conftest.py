@@ -59,7 +59,5 @@ def small_index(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def small_run() -> Run:
     """Every document for every query, in another order each."""
     documents = [f"d{row}" for row in range(len(TEXTS))]
-    lists = {
-        query: documents[shift:] + documents[:shift] for shift, query in enumerate(QUERIES)
-    }
+    lists = {query: documents[shift:] + documents[:shift] for shift, query in enumerate(QUERIES)}
     return ranked(QUERIES, lists)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from plackett import rankers
+from plackett.data.dataset import RankingDataset
 from plackett.errors import ConfigurationError, UnknownNameError
+from plackett.metrics.base import parse_measure
 from plackett.rankers import LambdaMART, LinearRanker, registry
 from plackett.rankers.saving import SavedRanker, write_folder
 
@@ -74,10 +78,26 @@ def test_parse_names_the_unknown() -> None:
         rankers.parse("LambdaMART(treess=3)")
 
 
-def test_a_parameter_that_json_cannot_hold(tmp_path: object) -> None:
+def test_a_parameter_that_json_cannot_hold(tmp_path: Path) -> None:
     saved = SavedRanker("LinearRanker", {"seed": {1, 2}}, ("a",), "nan", {}, {})
     with pytest.raises(ConfigurationError, match="parameter seed of type set"):
-        write_folder(str(tmp_path), saved)
+        write_folder(tmp_path, saved)
+
+
+def test_parameters_survive_saving(tmp_path: Path) -> None:
+    """Tuples, mappings, measures and numpy's numbers; functions are left behind."""
+    ranker = LambdaMART(
+        trees=np.int64(2),
+        gain=(0.0, 1.0, 5.0),
+        monotone={"1": 1},
+        measure=parse_measure("AP(rel=2)@100"),
+        progress=print,
+        threads=1,
+    )
+    ranker.fit(RankingDataset([[1.0], [2.0], [0.0]], [1, 2, 0], qid=[1, 1, 1])).save(tmp_path)
+    again = rankers.load_ranker(tmp_path).get_params()
+    assert again == ranker.get_params() | {"measure": "AP(rel=2)@100", "progress": None}
+    assert type(again["trees"]) is int
 
 
 def test_numpy_numbers_are_numbers() -> None:

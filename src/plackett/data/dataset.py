@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from plackett.data.coding import check_equal_lengths, finite_float32
+from plackett.data.dataset_rows import checked_queries, checked_rows, rows_of_index
 from plackett.data.formats.columns import DatasetColumns
-from plackett.data.formats.frames import column_of, encode_values, frame_names, is_frame
+from plackett.data.formats.frames import (
+    column_of,
+    encode_values,
+    frame_names,
+    is_frame,
+    table_of_columns,
+)
 from plackett.data.formats.tables import table_of_dataset
 from plackett.data.ids import Ids
-from plackett.data.matrix import as_matrix, check_features
+from plackett.data.matrix import as_matrix, check_feature_names, check_features
 from plackett.data.ragged import concatenate_ranges, group_rows
 from plackett.data.run import Run
 from plackett.data.splits import QueryKFold, holdout_groups
@@ -122,14 +128,7 @@ class RankingDataset:
         if self.document is not None:
             lengths["document id"] = self.document
         check_equal_lengths(lengths)
-        if len(self.feature_names) != self.X.shape[1]:
-            raise DataError(
-                f"{len(self.feature_names)} feature names for {self.X.shape[1]} features",
-                expected="one name a feature",
-            )
-        if len(set(self.feature_names)) < len(self.feature_names):
-            twice = next(n for n in self.feature_names if self.feature_names.count(n) > 1)
-            raise DataError(f"feature name {twice!r} twice", expected="distinct names")
+        check_feature_names(self.feature_names, self.X.shape[1])
         if bool((self.y < 0).any()):
             row = int(np.argmax(self.y < 0))
             raise DataError(
@@ -165,6 +164,7 @@ class RankingDataset:
         label, qid, document : the columns of the grades, the queries and the documents.
         features : the columns that are features; by default all others.
 
+        >>> import pyarrow as pa
         >>> table = pa.table({"grade": [1, 0], "qid": [7, 7], "bm25": [2.5, 1.0]})
         >>> RankingDataset.from_frame(table, label="grade", qid="qid").feature_names
         ('bm25',)
@@ -174,17 +174,8 @@ class RankingDataset:
         taken = {label, qid, document}
         if features is None:
             features = [name for name in frame_names(frame) if name not in taken]
-        columns = {name: column_of(frame, name) for name in features}
-        arrays = [
-            c.to_arrow()
-            if hasattr(c, "to_arrow")
-            else pa.array(c)
-            if not isinstance(c, pa.ChunkedArray)
-            else c
-            for c in columns.values()
-        ]
         return cls(
-            pa.table(dict(zip(columns, arrays, strict=True))),
+            table_of_columns(frame, features),
             np.asarray(column_of(frame, label)),
             qid=column_of(frame, qid),
             documents=None if document is None else column_of(frame, document),
@@ -304,22 +295,7 @@ class RankingDataset:
         >>> list(data.take_rows([2, 1]).query_ids), data[np.array([True, False, True])].X.tolist()
         (['6'], [[1.0], [3.0]])
         """
-        if not isinstance(rows, slice):
-            rows = np.asarray(rows)
-            if rows.ndim != 1 or (rows.dtype.kind not in "iub" and rows.size):
-                raise DataError(
-                    f"rows of shape {rows.shape} and type {rows.dtype}",
-                    expected="row numbers, a boolean mask or a slice",
-                )
-            if rows.dtype.kind == "b" and len(rows) != len(self):
-                raise DataError(f"a mask of {len(rows)} rows", expected=f"{len(self)}")
-            if rows.size == 0:
-                rows = rows.astype(np.int64)
-            elif rows.dtype.kind != "b" and (rows.max() >= len(self) or rows.min() < -len(self)):
-                raise DataError(
-                    f"row {rows.max() if rows.max() >= len(self) else rows.min()}",
-                    expected=f"row numbers below {len(self)}",
-                )
+        rows = checked_rows(rows, len(self))
         kept = self.query[rows]
         present, query = np.unique(kept, return_inverse=True)
         query_ids = self.query_ids
@@ -342,31 +318,13 @@ class RankingDataset:
 
     def __getitem__(self, key: Any) -> RankingDataset:
         """The same as `take_rows`; `dataset[rows, ...]` too, as scikit-learn writes it."""
-        if isinstance(key, tuple) and len(key) == 2 and key[1] in (Ellipsis, slice(None)):
-            key = key[0]
-        if isinstance(key, tuple | int | np.integer):
-            raise DataError(
-                f"index {key!r}", expected="row numbers, a boolean mask or a slice of rows"
-            )
-        return self.take_rows(key)
+        return self.take_rows(rows_of_index(key))
 
     __iter__ = None
 
     def select_queries(self, queries: npt.ArrayLike | Iterable[str]) -> RankingDataset:
         """The rows of some queries, by their codes or ids, grouped in the order given."""
-        wanted: Any = queries if isinstance(queries, np.ndarray) else list(cast(Any, queries))
-        if len(wanted) and isinstance(wanted[0], str):
-            codes = self.query_ids.codes(wanted)
-            if (codes < 0).any():
-                missing = wanted[int(np.argmax(codes < 0))]
-                raise DataError(f"no query {missing!r}", expected="ids of queries that have rows")
-        else:
-            codes = np.asarray(wanted, dtype=np.int64)
-            if codes.size and (codes.min() < 0 or codes.max() >= self.n_queries):
-                raise DataError(
-                    f"query code {codes.max() if codes.min() >= 0 else codes.min()}",
-                    expected=f"codes below {self.n_queries}",
-                )
+        codes = checked_queries(queries, self.query_ids)
         lengths = np.diff(self.offsets)[codes]
         rows = concatenate_ranges(self.offsets[codes], lengths)
         return self.take_rows(rows if self.order is None else self.order[rows])

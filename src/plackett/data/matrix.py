@@ -10,7 +10,7 @@ import numpy.typing as npt
 from plackett.data.formats.frames import frame_names, is_frame, table_of_columns
 from plackett.errors import DataError
 
-__all__ = ["as_matrix", "check_features"]
+__all__ = ["as_matrix", "check_feature_names", "check_features"]
 
 _CELLS_AT_A_TIME = 1 << 22
 
@@ -58,6 +58,18 @@ def as_matrix(X: Any) -> tuple[npt.NDArray[np.float32], tuple[str, ...] | None]:
 def _narrow_into(target: npt.NDArray[np.float32], values: npt.NDArray[Any]) -> None:
     with np.errstate(over="ignore"):
         target[:] = values
+
+
+def check_feature_names(names: tuple[str, ...], n_features: int) -> None:
+    """One distinct name a feature."""
+    if len(names) != n_features:
+        raise DataError(
+            f"{len(names)} feature names for {n_features} features",
+            expected="one name a feature",
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"feature name {twice!r} twice", expected="distinct names")
 
 
 def check_features(X: npt.NDArray[np.float32], names: tuple[str, ...], missing: str) -> None:

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from plackett.errors import ConfigurationError
+from plackett.errors import ConfigurationError, PlackettError, UnknownNameError
+from plackett.features import registry as features
 from plackett.metrics import parse_measures
-from plackett.rankers import registry
+from plackett.metrics.comparison import ALL_AT_ONCE
+from plackett.metrics.corrections import get_correction
+from plackett.metrics.evaluation import Empty, Missing
+from plackett.metrics.judged import Ties, Unjudged
+from plackett.metrics.significance import get_test
+from plackett.rankers import registry as rankers
+from plackett.retrievers import Weighting
+from plackett.retrievers.analysis import get_analyzer
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,6 +42,7 @@ __all__ = [
     "FeaturesConfig",
     "FoldsConfig",
     "IndexConfig",
+    "PipelineConfig",
     "RankerConfig",
     "RetrieveConfig",
     "parse_config",
@@ -35,6 +52,24 @@ __all__ = [
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _named(name: str) -> str:
+    """A name that can stand in a table and name a file."""
+    if not name or name.startswith(".") or not all(c.isalnum() or c in "_-.+" for c in name):
+        raise ValueError(f"{name!r} cannot name a file; use letters, digits, _ - . and +")
+    return name
+
+
+def _as_value_error(check: Callable[[], object]) -> None:
+    """Turn plackett's own complaint into one that the validation collects with all others."""
+    try:
+        check()
+    except PlackettError as error:
+        raise ValueError(str(error)) from error
+
+
+Name = Annotated[str, AfterValidator(_named)]
 
 
 class CollectionConfig(_Section):
@@ -61,20 +96,31 @@ class CollectionConfig(_Section):
 
 
 class IndexConfig(_Section):
-    """How texts become an index."""
+    """How texts become an index: the analyzer's name, and the text fields (all by default)."""
 
     analyzer: str = "english"
     fields: tuple[str, ...] | None = Field(default=None, strict=False)
 
+    @field_validator("analyzer")
+    @classmethod
+    def _known(cls, analyzer: str) -> str:
+        _as_value_error(lambda: get_analyzer(analyzer))
+        return analyzer
+
 
 class RetrieveConfig(_Section):
-    """The first stage, BM25."""
+    """The first stage, BM25: what the report calls it, its depth and its parameters."""
 
-    name: str = "bm25"
+    name: Name = "bm25"
     k: int = Field(default=1000, ge=1)
-    k1: float = Field(default=1.2, ge=0)
-    b: float = Field(default=0.75, ge=0, le=1)
+    k1: float = 1.2
+    b: float = 0.75
     variant: str = "lucene"
+
+    @model_validator(mode="after")
+    def _in_range(self) -> RetrieveConfig:
+        _as_value_error(lambda: Weighting(self.variant, self.k1, self.b))
+        return self
 
 
 class FeaturesConfig(_Section):
@@ -83,28 +129,37 @@ class FeaturesConfig(_Section):
     names: tuple[str, ...] | None = Field(default=None, strict=False)
     normalise: Literal["none", "query_minmax", "query_zscore"] = "none"
 
+    @field_validator("names")
+    @classmethod
+    def _known(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            feature = name.rpartition(".")[2]  # before the dot stands a field
+            _as_value_error(lambda feature=feature: features.get(feature))
+        return names
+
 
 class RankerConfig(_Section):
     """One ranker: how the report calls it, its kind, and its parameters."""
 
-    name: str
+    name: Name
     kind: str
     parameters: dict[str, Any] = Field(default_factory=dict)
 
-    @field_validator("name")
-    @classmethod
-    def _file_name(cls, name: str) -> str:
-        if not name or any(character in name for character in "/\\ \t\n") or name.startswith("."):
-            raise ValueError(f"{name!r} cannot name a file; leave out slashes and spaces")
-        return name
-
     @model_validator(mode="after")
     def _known(self) -> RankerConfig:
-        try:
-            registry.get(self.kind)().set_params(**self.parameters)
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from error
+        _as_value_error(lambda: rankers.get(self.kind)().set_params(**self.parameters))
         return self
+
+
+class PipelineConfig(_Section):
+    """A pipeline of the first stage and the rankers, by their names.
+
+    `stages = "bm25 % 100 >> linear % 20 >> lambdamart"`; rankers score with the models that never
+    saw the query, as they do alone.
+    """
+
+    name: Name
+    stages: str
 
 
 class FoldsConfig(_Section):
@@ -114,12 +169,12 @@ class FoldsConfig(_Section):
     """
 
     k: int = Field(default=5, ge=2)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     validation: float = Field(default=0.2, ge=0, lt=1)
 
 
 class CompareConfig(_Section):
-    """What is measured, against which baseline, by which test."""
+    """What is measured, with which conventions, against which baseline, by which test."""
 
     measures: str = "nDCG@10 AP RR@10 R@100"
     baseline: str | None = None
@@ -127,16 +182,30 @@ class CompareConfig(_Section):
     correction: str = "holm"
     alpha: float = Field(default=0.05, gt=0, lt=1)
     permutations: int = Field(default=100_000, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
+    ties: Ties = "trec_eval"
+    unjudged: Unjudged = "nonrelevant"
+    missing: Missing = "zero"
+    empty: Empty = "zero"
 
     @field_validator("measures")
     @classmethod
     def _parsable(cls, measures: str) -> str:
-        try:
-            parse_measures(measures)
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from error
+        _as_value_error(lambda: parse_measures(measures))
         return measures
+
+    @field_validator("test")
+    @classmethod
+    def _known_test(cls, test: str) -> str:
+        if test not in ALL_AT_ONCE:
+            _as_value_error(lambda: get_test(test))
+        return test
+
+    @field_validator("correction")
+    @classmethod
+    def _known_correction(cls, correction: str) -> str:
+        _as_value_error(lambda: get_correction(correction))
+        return correction
 
 
 class ExperimentConfig(_Section):
@@ -149,6 +218,7 @@ class ExperimentConfig(_Section):
     retrieve: RetrieveConfig = RetrieveConfig()
     features: FeaturesConfig = FeaturesConfig()
     rankers: tuple[RankerConfig, ...] = Field(default=(), strict=False)
+    pipelines: tuple[PipelineConfig, ...] = Field(default=(), strict=False)
     folds: FoldsConfig = FoldsConfig()
     compare: CompareConfig = CompareConfig()
     base: Path = Field(default=Path("."), exclude=True)
@@ -158,15 +228,17 @@ class ExperimentConfig(_Section):
         names = self.systems
         repeated = [name for i, name in enumerate(names) if name in names[:i]]
         if repeated:
-            raise ValueError(f"two systems are called {repeated[0]!r}")
+            raise ValueError(f"two systems are called {repeated[0]!r}; rename one")
         if self.compare.baseline is not None and self.compare.baseline not in names:
-            raise ValueError(f"baseline {self.compare.baseline!r} is not one of {', '.join(names)}")
+            unknown = UnknownNameError("baseline", self.compare.baseline, names)
+            raise ValueError(f"compare.baseline: {unknown}")
         return self
 
     @property
     def systems(self) -> list[str]:
         """The names of all systems, the first stage first."""
-        return [self.retrieve.name, *(ranker.name for ranker in self.rankers)]
+        later = (*self.rankers, *self.pipelines)
+        return [self.retrieve.name, *(system.name for system in later)]
 
     def path(self, text: str) -> Path:
         """A path of the file, made absolute."""
@@ -211,21 +283,37 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "retrieve": RetrieveConfig,
     "features": FeaturesConfig,
     "rankers": RankerConfig,
+    "pipelines": PipelineConfig,
     "folds": FoldsConfig,
     "compare": CompareConfig,
 }
 
 
 def _faults(error: ValidationError) -> Iterator[str]:
+    """One line a fault: where it is, what was found, what was expected."""
     for fault in error.errors():
         place = ".".join(str(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] != "extra_forbidden":
-            yield f"{place or 'the file'}: {message[:1].lower()}{message[1:]}"
-            continue
-        parents = [part for part in fault["loc"][:-1] if isinstance(part, str)]
-        known = sorted(set(_SECTIONS[parents[-1] if parents else ""].model_fields) - {"base"})
-        wrong = str(fault["loc"][-1])
-        close = difflib.get_close_matches(wrong, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        yield f"{place}: unknown key {wrong!r}; {hint}Known: {', '.join(known)}"
+        if fault["type"] == "extra_forbidden":
+            yield f"{place}: {_unknown_key(fault['loc'])}"
+        elif fault["type"] == "missing":
+            yield f"{place}: this key is missing"
+        elif fault["type"] == "value_error":
+            message = fault["msg"].removeprefix("Value error, ").rstrip(".")
+            yield f"{place}: {message}" if place else message
+        else:
+            message = fault["msg"][:1].lower() + fault["msg"][1:]
+            yield f"{place or 'the file'}: {message}, not {fault['input']!r}"
+
+
+def _unknown_key(place: tuple[int | str, ...]) -> str:
+    parents = [part for part in place[:-1] if isinstance(part, str)]
+    known = sorted(set(_SECTIONS[parents[-1] if parents else ""].model_fields) - {"base"})
+    wrong = str(place[-1])
+    close = difflib.get_close_matches(wrong, known, n=1)
+    elsewhere = [name for name, section in _SECTIONS.items() if wrong in section.model_fields]
+    hint = ""
+    if close:
+        hint = f"did you mean {close[0]!r}? "
+    elif any(elsewhere):
+        hint = f"it belongs under [{next(filter(None, elsewhere))}]. "
+    return f"unknown key {wrong!r}; {hint}Known: {', '.join(known)}"

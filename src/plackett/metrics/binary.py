@@ -11,6 +11,11 @@ import numpy.typing as npt
 from plackett.errors import ConfigurationError
 from plackett.metrics.base import Measure, register
 from plackett.metrics.judged import JudgedLists
+from plackett.metrics.tied_groups import (
+    expected_precision_sum,
+    expected_reciprocal_rank,
+    expected_success,
+)
 
 __all__ = ["AP", "RR", "F", "IPrec", "P", "R", "Rprec", "SetAP", "Success"]
 
@@ -60,10 +65,14 @@ class _AP(_Binary):
     """
 
     name: ClassVar[str] = "AP"
+    averages_ties: ClassVar[bool] = True
     reference: ClassVar[str] = "Harman 1992"
 
     def compute(self, lists: JudgedLists) -> Floats:
         """The value of every list, `float64[q]`."""
+        if lists.tie_first is not None:
+            total = expected_precision_sum(lists, lists.grade >= self.rel, self.cutoff)
+            return divide(total, lists.relevant_counts(self.rel))
         hits = self.relevant(lists)
         precision = (lists.before(hits) + 1.0) / lists.rank
         return divide(lists.sums(precision, hits), lists.relevant_counts(self.rel))
@@ -83,10 +92,13 @@ class _RR(_Binary):
     """Reciprocal rank: 1 / rank of the first relevant document, 0 where none is found."""
 
     name: ClassVar[str] = "RR"
+    averages_ties: ClassVar[bool] = True
     reference: ClassVar[str] = "Kantor & Voorhees 2000"
 
     def compute(self, lists: JudgedLists) -> Floats:
         """The value of every list, `float64[q]`."""
+        if lists.tie_first is not None:
+            return expected_reciprocal_rank(lists, lists.grade >= self.rel, self.cutoff)
         hits = self.relevant(lists)
         first = hits & (lists.before(hits) == 0)
         return lists.sums(1.0 / lists.rank, first)
@@ -175,9 +187,12 @@ class _Success(_Binary):
     """1 where a relevant document is in the first k, else 0."""
 
     name: ClassVar[str] = "Success"
+    averages_ties: ClassVar[bool] = True
 
     def compute(self, lists: JudgedLists) -> Floats:
         """The value of every list, `float64[q]`."""
+        if lists.tie_first is not None:
+            return expected_success(lists, lists.grade >= self.rel, self.cutoff)
         return np.asarray(lists.counts(self.relevant(lists)) > 0, dtype=np.float64)
 
     @property

@@ -73,7 +73,8 @@ class LambdaMART(Ranker):
     early_stopping : with a validation set, stop after so many trees without a better measure and
         keep the trees up to the best; None keeps all trees.
     seed : of all random choices.
-    threads : how many to train and predict with; 0: all cores.
+    threads : how many to train and predict with; 0: all cores. With less than about 50,000 rows,
+        or cores that others use too, 1 is often fastest.
     deterministic : the same model whatever the number of threads; costs a little time.
     progress : called as `progress(trees_grown, trees)` after each tree.
 

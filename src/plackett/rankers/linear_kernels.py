@@ -68,8 +68,14 @@ def pair_loss(  # pragma: no cover
     """
     loss = 0.0
     for q in range(len(offsets) - 1):
-        for i in range(offsets[q], offsets[q + 1]):
-            for j in range(offsets[q], offsets[q + 1]):
+        start, stop = offsets[q], offsets[q + 1]
+        lowest = np.inf
+        for i in range(start, stop):
+            lowest = min(lowest, y[i])
+        for i in range(start, stop):
+            if y[i] == lowest:  # most rows: above none
+                continue
+            for j in range(start, stop):
                 if y[i] > y[j]:
                     weight = query_weights[q]
                     if weighted:

@@ -18,7 +18,7 @@ Kind = TypeVar("Kind", bound=type[Retriever])
 
 
 def register(name: str) -> Callable[[Kind], Kind]:
-    """A decorator that enters a retriever's class under `name`; a name that is taken is an error."""
+    """A decorator that enters a class under `name`; a name that is taken is an error."""
 
     def enter(kind: Kind) -> Kind:
         if name in RETRIEVERS:

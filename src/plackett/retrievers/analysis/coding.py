@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from plackett.errors import DataError
 from plackett.retrievers.analysis.base import Analyzer, TextAnalyzer
 from plackett.retrievers.analysis.word_classes import class_table
 
@@ -67,8 +68,7 @@ class _KernelCoder:
         self._codes: dict[str, int] = {}
         self._classes = class_table(analyzer.tokenizer)
         self._n_words = 0
-        self._slots = np.full(1 << 12, -1, dtype=np.int32)
-        self._hashes = np.zeros(1 << 11, dtype=np.uint64)
+        self._table = np.zeros(1 << 13, dtype=np.uint64)
         self._spelling = np.zeros(1 << 16, dtype=np.uint8)
         self._ends = np.zeros((1 << 11) + 1, dtype=np.int64)
         self._term_of_word = np.zeros(0, dtype=np.int32)
@@ -90,8 +90,7 @@ class _KernelCoder:
                 self._classes,
                 self.analyzer.lower,
                 self.analyzer.max_length,
-                self._slots,
-                self._hashes,
+                self._table,
                 self._spelling,
                 self._ends,
                 self._n_words,
@@ -107,17 +106,17 @@ class _KernelCoder:
 
     def _grow(self, text_bytes: int) -> None:
         """Make room for the words of a text of so many bytes, and at least twice what there was."""
-        from plackett.retrievers.analysis.token_kernels import refill
+        from plackett.retrievers.analysis.token_kernels import move_entries
 
-        words = max(2 * len(self._hashes), self._n_words + text_bytes)
-        self._hashes = np.resize(self._hashes, words)
+        words = max(2 * len(self._ends), self._n_words + text_bytes)
         self._ends = np.resize(self._ends, words + 1)
         used = int(self._ends[self._n_words])
         self._spelling = np.resize(
             self._spelling, max(2 * len(self._spelling), used + 2 * text_bytes)
         )
-        self._slots = np.full(1 << (2 * words - 1).bit_length(), -1, dtype=np.int32)
-        refill(self._slots, self._hashes, self._n_words)
+        table = np.zeros(2 << (2 * words - 1).bit_length(), dtype=np.uint64)
+        move_entries(self._table, table)
+        self._table = table
 
     def _analyze_new_words(self) -> None:
         """Run the filters over the words that this batch brought."""
@@ -125,11 +124,14 @@ class _KernelCoder:
         if first == self._n_words:
             return
         ends = self._ends[first : self._n_words + 1]
-        words = pa.Array.from_buffers(
-            pa.large_string(),
-            len(ends) - 1,
-            [None, pa.py_buffer(np.ascontiguousarray(ends)), pa.py_buffer(self._spelling)],
-        ).to_pylist()
+        try:
+            words = pa.Array.from_buffers(
+                pa.large_string(),
+                len(ends) - 1,
+                [None, pa.py_buffer(np.ascontiguousarray(ends)), pa.py_buffer(self._spelling)],
+            ).to_pylist()
+        except UnicodeDecodeError as error:
+            raise DataError(f"a text that is no UTF-8 ({error})", expected="UTF-8") from error
         new = np.empty(len(words), dtype=np.int32)
         normalise, codes, terms = self.analyzer.normalise, self._codes, self.terms
         for position, word in enumerate(words):

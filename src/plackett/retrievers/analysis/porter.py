@@ -15,7 +15,7 @@ VOWELS = frozenset("aeiou")
 STEP_2 = {
     "a": (("ational", "ate"), ("tional", "tion")),
     "c": (("enci", "ence"), ("anci", "ance")),
-    "z": (("izer", "ize"),),
+    "e": (("izer", "ize"),),
     "l": (("bli", "ble"), ("alli", "al"), ("entli", "ent"), ("eli", "e"), ("ousli", "ous")),
     "o": (("ization", "ize"), ("ation", "ate"), ("ator", "ate")),
     "s": (("alism", "al"), ("iveness", "ive"), ("fulness", "ful"), ("ousness", "ous")),
@@ -68,10 +68,8 @@ def _consonants(word: str) -> str:
     kinds = []
     previous = ""
     for letter in word:
-        if letter in VOWELS or (letter == "y" and previous == "c"):
-            previous = "v"
-        else:
-            previous = "c"
+        is_vowel = letter in VOWELS or (letter == "y" and previous == "c")
+        previous = "v" if is_vowel else "c"
         kinds.append(previous)
     return "".join(kinds)
 

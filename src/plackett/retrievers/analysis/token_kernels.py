@@ -21,9 +21,10 @@ MID_NUMBER = CLASSES.index("mid_number")
 MID_BOTH = CLASSES.index("mid_both")
 ZERO_WIDTH_JOINER = 0x200D
 
-# FNV-1a of 64 bits; `term_table.py` repeats it in Python for the few words of a query.
-HASH_START = np.uint64(0xCBF29CE484222325)
 HASH_PRIME = np.uint64(0x100000001B3)
+MIXER = np.uint64(0x9E3779B97F4A7C15)
+# Bytes of a word that its key holds as they are.
+PACKED = 7
 
 
 @njit(cache=True, nogil=True)
@@ -39,7 +40,10 @@ def code_point(data, position, end):  # type: ignore[no-untyped-def]  # pragma: 
         return 0xFFFD, 1
     value = first & (0x7F >> length)
     for i in range(1, length):
-        value = (value << 6) | (np.int64(data[position + i]) & 0x3F)
+        byte = np.int64(data[position + i])
+        if byte & 0xC0 != 0x80:
+            return 0xFFFD, 1
+        value = (value << 6) | (byte & 0x3F)
     return (value, length) if value < 0x110000 else (0xFFFD, 1)
 
 
@@ -99,7 +103,7 @@ def end_of_word(data, start, end, classes, max_length):  # type: ignore[no-untyp
             elif kind == RUN or previous == RUN:
                 joins = kind == previous
             else:
-                joins = kind == LETTER or kind == NUMBER
+                joins = kind in (LETTER, NUMBER)
             if not joins:
                 break
             previous = kind
@@ -110,14 +114,62 @@ def end_of_word(data, start, end, classes, max_length):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def refill(slots, hashes, n_words):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Enter the words 0..n_words into an empty table `slots`, int32[power of two], -1 = free."""
-    mask = np.uint64(len(slots) - 1)
-    for word in range(n_words):
-        slot = hashes[word] & mask
-        while slots[slot] >= 0:
+def lower_byte(byte, fold):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """An ASCII capital in lower case, where `fold`; any other byte as it is."""
+    return byte + np.uint64(32) if fold and np.uint64(65) <= byte <= np.uint64(90) else byte
+
+
+@njit(cache=True, nogil=True)
+def extend_key(key, count, byte):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The key of `count` bytes and one more: seven are packed, those after them hashed in."""
+    if count < PACKED:
+        return key | (byte << np.uint64(8 * count))
+    return (key ^ byte) * HASH_PRIME
+
+
+@njit(cache=True, nogil=True)
+def slot_of(key, mask):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Where a table looks for a key first."""
+    mixed = (key ^ (key >> np.uint64(29))) * MIXER
+    return (mixed >> np.uint64(32)) & mask
+
+
+@njit(cache=True, nogil=True)
+def move_entries(old, new):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Enter the words of one table into an empty one."""
+    mask = np.uint64(len(new) // 2 - 1)
+    for i in range(0, len(old), 2):
+        if old[i + 1] == 0:
+            continue
+        slot = slot_of(old[i], mask)
+        while new[2 * slot + np.uint64(1)] != 0:
             slot = (slot + np.uint64(1)) & mask
-        slots[slot] = word
+        new[2 * slot] = old[i]
+        new[2 * slot + np.uint64(1)] = old[i + 1]
+
+
+@njit(cache=True, nogil=True)
+def find_word(table, key, data, start, size, fold, spelling, ends):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The slot of a word, or the free one where it belongs."""
+    mask = np.uint64(len(table) // 2 - 1)
+    slot = slot_of(key, mask)
+    while True:
+        entry = table[2 * slot + np.uint64(1)]
+        if entry == 0:
+            return slot
+        if table[2 * slot] == key:
+            if size <= PACKED:
+                return slot
+            code = np.int64(entry) - 1
+            known = ends[code]
+            same = ends[code + 1] - known == size
+            for i in range(size):
+                if not same:
+                    break
+                same = spelling[known + i] == lower_byte(np.uint64(data[start + i]), fold)
+            if same:
+                return slot
+        slot = (slot + np.uint64(1)) & mask
 
 
 @njit(cache=True, nogil=True)
@@ -128,8 +180,7 @@ def code_words(  # type: ignore[no-untyped-def]
     classes,
     fold,
     max_length,
-    slots,
-    hashes,
+    table,
     spelling,
     ends,
     n_words,
@@ -141,12 +192,13 @@ def code_words(  # type: ignore[no-untyped-def]
 
     Text i is `data[bounds[i]:bounds[i + 1]]`. A word's code is its rank of first appearance; its
     bytes, ASCII letters in lower case where `fold`, lie in `spelling[ends[code]:ends[code + 1]]`.
-    Stops before a text for whose words the table may lack room.
+    `table`, uint64[2 * power of two], holds pairs of a key and a code plus 1; the key of a word of
+    up to seven bytes is the word itself, with its length in the last byte. Stops before a text for
+    whose words there may be no room.
 
     Returns (texts done, words known, tokens written).
     """
-    mask = np.uint64(len(slots) - 1)
-    room = min(len(slots) // 2, len(hashes))
+    room = min(len(table) // 4, len(ends) - 1)
     for text in range(first_text, len(bounds) - 1):
         position, end = bounds[text], bounds[text + 1]
         most_new = (end - position + 1) // 2 + 1
@@ -154,20 +206,22 @@ def code_words(  # type: ignore[no-untyped-def]
             return text, n_words, n_tokens
         before = n_tokens
         while position < end:
-            byte = data[position]
+            byte = np.uint64(data[position])
             kind = classes[byte]
             if byte < 0x80 and (kind == 0 or kind >= EXTEND):
                 position += 1
                 continue
             start = position
             wordlike = False
+            key = np.uint64(0)
             # Fast path: a run of ASCII letters, digits and underscores.
             while byte < 0x80 and LETTER <= kind <= CONNECTOR and position - start < max_length:
                 wordlike = wordlike or kind != CONNECTOR
+                key = extend_key(key, position - start, lower_byte(byte, fold))
                 position += 1
                 if position == end:
                     break
-                byte = data[position]
+                byte = np.uint64(data[position])
                 kind = classes[byte]
             # A separator (or the end) closes it; anything else asks for the full rules.
             if not (position > start and (position == end or (byte < 0x80 and kind == 0))):
@@ -181,39 +235,26 @@ def code_words(  # type: ignore[no-untyped-def]
                 else:
                     position = start + length
                     continue
+                key = np.uint64(0)
+                for i in range(position - start):
+                    key = extend_key(key, i, lower_byte(np.uint64(data[start + i]), fold))
             if not wordlike:
                 continue
             size = position - start
-            write = ends[n_words]
-            digest = HASH_START
-            for i in range(size):
-                letter = data[start + i]
-                if fold and 65 <= letter <= 90:
-                    letter = np.uint8(letter + 32)
-                spelling[write + i] = letter
-                digest = (digest ^ np.uint64(letter)) * HASH_PRIME
-            digest ^= digest >> np.uint64(32)
-            slot = digest & mask
-            code = slots[slot]
-            while code >= 0:
-                if hashes[code] == digest and ends[code + 1] - ends[code] == size:
-                    known = ends[code]
-                    same = True
-                    for i in range(size):
-                        if spelling[known + i] != spelling[write + i]:
-                            same = False
-                            break
-                    if same:
-                        break
-                slot = (slot + np.uint64(1)) & mask
-                code = slots[slot]
-            if code < 0:
-                code = n_words
-                slots[slot] = code
-                hashes[code] = digest
-                ends[code + 1] = write + size
+            # The last byte tells words of up to seven bytes from longer ones.
+            key |= np.uint64(size if size <= PACKED else 255) << np.uint64(56)
+            slot = find_word(table, key, data, start, size, fold, spelling, ends)
+            entry = table[2 * slot + np.uint64(1)]
+            if entry == 0:
+                write = ends[n_words]
+                for i in range(size):
+                    spelling[write + i] = lower_byte(np.uint64(data[start + i]), fold)
+                ends[n_words + 1] = write + size
                 n_words += 1
-            tokens[n_tokens] = code
+                entry = np.uint64(n_words)
+                table[2 * slot] = key
+                table[2 * slot + np.uint64(1)] = entry
+            tokens[n_tokens] = np.int64(entry) - 1
             n_tokens += 1
         counts[text] = n_tokens - before
     return len(bounds) - 1, n_words, n_tokens

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from plackett.retrievers.analysis.token_kernels import HASH_PRIME, HASH_START
+# FNV-1a of 64 bits; `term_table.py` repeats it in Python for the few terms of a query.
+HASH_START = np.uint64(0xCBF29CE484222325)
+HASH_PRIME = np.uint64(0x100000001B3)
 
 
 @njit(cache=True, nogil=True)
@@ -70,3 +72,14 @@ def hash_strings(data, bounds):  # type: ignore[no-untyped-def]  # pragma: no co
             digest = (digest ^ np.uint64(data[position])) * HASH_PRIME
         hashes[i] = digest ^ (digest >> np.uint64(32))
     return hashes
+
+
+@njit(cache=True, nogil=True)
+def refill(slots, hashes, n_words):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Enter the words 0..n_words into an empty table `slots`, int32[power of two], -1 = free."""
+    mask = np.uint64(len(slots) - 1)
+    for word in range(n_words):
+        slot = hashes[word] & mask
+        while slots[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        slots[slot] = word

@@ -154,18 +154,19 @@ class ImpactLists:
         n_queries = len(query_offsets) - 1
         results = np.zeros((n_queries, k), dtype=np.uint64)
         counts = np.zeros(n_queries, dtype=np.int64)
+        offsets, documents, impacts, upper, extent, rank, floors = self._arrays
         search_queries(
             _frozen(query_offsets),
             _frozen(terms),
             _frozen(weights),
             k,
-            _frozen(self.offsets),
-            _frozen(self.documents),
-            _frozen(self.impacts),
-            _frozen(self.upper),
-            _frozen(self.extent),
-            _frozen(self.rank),
-            _frozen(self.floors),
+            offsets,
+            documents,
+            impacts,
+            upper,
+            extent,
+            rank,
+            floors,
             results,
             counts,
         )
@@ -176,6 +177,11 @@ class ImpactLists:
             best_first = best_first[concatenate_ranges(starts, counts)]
         scores = (best_first >> np.uint64(32)).astype(np.uint32).view(np.float32)
         return counts, self._document_of_rank[best_first.astype(np.uint32)], scores
+
+    @cached_property
+    def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        arrays = (self.offsets, self.documents, self.impacts, self.upper, self.extent)
+        return tuple(_frozen(array) for array in (*arrays, self.rank, self.floors))
 
     @cached_property
     def _document_of_rank(self) -> npt.NDArray[np.int32]:

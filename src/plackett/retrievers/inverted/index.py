@@ -21,6 +21,7 @@ from plackett.retrievers.inverted.term_table import find_term
 
 __all__ = ["EncodedQueries", "InvertedIndex"]
 
+MOST_REMEMBERED = 100_000
 STATISTICS = ("documents", "terms", "postings", "tokens", "table_slots")
 
 
@@ -90,6 +91,7 @@ class InvertedIndex:
         self.document_lengths = self._array("document_lengths", np.int32, n)
         self.field_lengths = self._array("field_lengths", np.int32, n, len(self.fields))
         self.document_rank = self._array("document_rank", np.int32, n)
+        self._found: dict[str, int] = {}
         self._table = self._array("term_table", np.int32, counts["table_slots"])
         self.terms = Ids.from_distinct(open_strings(folder / "terms.arrow", v))
         saved_ids = Ids.from_distinct(open_strings(folder / "documents.arrow", n))
@@ -226,7 +228,12 @@ class InvertedIndex:
 
     def term_code(self, term: str) -> int:
         """The code of a term, as the analyzer writes it, or -1."""
-        return find_term(term, self._table, self.terms.values)
+        code = self._found.get(term)
+        if code is None:
+            code = find_term(term, self._table, self.terms.values)
+            if len(self._found) < MOST_REMEMBERED:
+                self._found[term] = code
+        return code
 
     def postings(self, term: str) -> dict[str, int]:
         """`{document id: frequency}` of a term, as the analyzer writes it."""
@@ -239,7 +246,6 @@ class InvertedIndex:
 
     def analyze_queries(self, texts: Iterable[str]) -> EncodedQueries:
         """Queries as term codes, with a count of the terms that the index lacks."""
-        known: dict[str, int] = {}
         codes: list[int] = []
         lengths, unknown = [], []
         for text in texts:
@@ -247,11 +253,7 @@ class InvertedIndex:
                 raise DataError(f"a query {text!r}", expected="a text")
             terms = self.analyzer(text)
             before = len(codes)
-            for term in terms:
-                if term not in known:
-                    known[term] = self.term_code(term)
-                if known[term] >= 0:
-                    codes.append(known[term])
+            codes += [code for code in map(self.term_code, terms) if code >= 0]
             lengths.append(len(codes) - before)
             unknown.append(len(terms) - lengths[-1])
         return EncodedQueries(

@@ -29,8 +29,7 @@ def hash_term(term: bytes) -> int:
 
 def build_table(terms: pa.Array) -> npt.NDArray[np.int32]:
     """Slots `int32[power of two]`, at most half of them full, each a term's code or -1."""
-    from plackett.retrievers.analysis.token_kernels import refill
-    from plackett.retrievers.inverted.build_kernels import hash_strings
+    from plackett.retrievers.inverted.build_kernels import hash_strings, refill
 
     slots = np.full(1 << max(2 * len(terms) - 1, 1).bit_length(), -1, dtype=np.int32)
     data, bounds = text_buffers(terms)

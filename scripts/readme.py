@@ -1,0 +1,61 @@
+"""Put a demo's own table and plot into README.md and the site's first page.
+
+plackett demo --output plackett-demo
+python scripts/readme.py plackett-demo
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs" / "assets" / "demo.svg"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "index.md")
+MARKED = re.compile(r"(<!-- demo:begin -->\n).*?(<!-- demo:end -->)", re.S)
+TITLE = re.compile(r"<title>([^<]*)</title>")
+
+
+def excerpt(folder: Path, picture: str) -> str:
+    """The verdict, the table of means, the plot, and what they rest on.
+
+    `table.md` has paragraphs: the verdict, the means, the differences, the notes.
+    """
+    verdict, means, _, notes = (
+        (folder / "table.md").read_text(encoding="utf-8").strip().split("\n\n")
+    )
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    folds = manifest["experiment"]["folds"]["k"]
+    title = TITLE.search((folder / "means.svg").read_text(encoding="utf-8"))
+    alternative = title[1] if title else "The means"
+    marks, *_ = (note.removeprefix("- ") for note in notes.splitlines())
+    return (
+        f"{verdict}\n\n{means}\n\n![{alternative}]({picture})\n\n"
+        f"{folds}-fold cross-validation over queries: every query is ranked by a model that never "
+        f"saw it.\n{marks}\n"
+    )
+
+
+def main() -> None:
+    """Copy the plot and fill the pages between their markers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="what `plackett demo --output` wrote")
+    folder = parser.parse_args().folder
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "means.svg", PICTURE)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        shown = excerpt(folder, PICTURE.relative_to(page.parent).as_posix())
+        filled, count = MARKED.subn(lambda match, shown=shown: match[1] + shown + match[2], text)
+        if count != 1:
+            raise SystemExit(
+                f"{page.name} has {count} places between demo:begin and demo:end, not 1"
+            )
+        page.write_text(filled, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
