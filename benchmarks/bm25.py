@@ -5,9 +5,9 @@
     python benchmarks/bm25.py --small --json results.json
 
 The collection is drawn from Zipf's law (exponent 1, 200,000 words); a query is 3 to 6 distinct
-words whose ranks are uniform on a logarithmic scale from 10 to 20,000. Every system reads the same text
-file, cuts it at spaces, and searches each query on its own through its Python interface; all peers
-run in processes of their own, restricted to one thread.
+words whose ranks are uniform on a logarithmic scale from 10 to 20,000. Every system reads the same
+text file, cuts it at spaces, and searches each query on its own through its Python interface, in a
+process of its own that is restricted to one thread.
 
 - plackett: `BM25.build` (analyzer "whitespace", forward tokens kept); one query at a time from its
   text to arrays of documents and scores, and all queries at once by `BM25.search`, to a Run.

@@ -71,12 +71,12 @@ def main() -> None:
     """Fill each page between its markers."""
     for name, table in TABLES.items():
         page = DOCS / f"{name}.md"
-        text = page.read_text(encoding="utf-8")
-        marked = re.compile(rf"(<!-- {name}:begin -->\n\n).*?(\n\n<!-- {name}:end -->)", re.S)
-        filled, count = marked.subn(lambda match, rows=table(): match[1] + rows + match[2], text)
-        if count != 1:
-            raise SystemExit(f"{page.name} has {count} places for its table, not 1")
-        page.write_text(filled, encoding="utf-8")
+        begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+        head, _, rest = page.read_text(encoding="utf-8").partition(begin)
+        _, found, tail = rest.partition(end)
+        if not found:
+            raise SystemExit(f"{page.name} has no place for its table: {begin.strip()} ... {end}")
+        page.write_text(f"{head}{begin}\n{table()}\n\n{end}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

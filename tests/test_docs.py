@@ -1,4 +1,4 @@
-"""The documentation tells the truth: its code runs, its output is what comes out, its links lead on.
+"""The documentation tells the truth: its code runs, its output is right, its links lead on.
 
 Each page is played from top to bottom in a folder of its own:
 
@@ -17,16 +17,21 @@ import importlib
 import re
 import runpy
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import NamedTuple, get_args
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from plackett import features
 from plackett.cli import app
+from plackett.data.formats.registry import RUNS
 from plackett.errors import PlackettError
+from plackett.experiment import ExperimentConfig
 from plackett.metrics import known_measures
 
 ROOT = Path(__file__).parents[1]
@@ -98,8 +103,9 @@ def expect(shown: str, printed: str, where: str) -> None:
 
 def play_command(command: str, shown: str, where: str) -> None:
     """Run one command line in this process; `> FILE` at its end takes the output."""
-    line, _, target = command.partition(" > ")
-    result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])
+    words = shlex.split(command, comments=True)[1:]
+    target = words.pop() if ">" in words else ""
+    result = CliRunner().invoke(app, [word for word in words if word != ">"])
     if isinstance(result.exception, PlackettError | OSError):
         message = f"plackett: {result.exception}"
         assert shown.startswith("plackett: "), f"{where}: {command}\n{message}"
@@ -108,7 +114,7 @@ def play_command(command: str, shown: str, where: str) -> None:
     assert result.exit_code == 0, f"{where}: {command}\n{result.output}{result.exception!r}"
     assert not shown.startswith("plackett: "), f"{where}: {command} did not fail"
     if target:
-        Path(target.strip()).write_text(result.stdout, encoding="utf-8")
+        Path(target).write_text(result.stdout, encoding="utf-8")
     elif shown.strip():
         expect(shown, result.output, where)
 
@@ -131,16 +137,21 @@ def play_python(block: Block, names: dict[str, object], page: Path, where: str) 
 def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page registers is forgotten after it."""
     known_measures()
+    features.names()
     for module, name in REGISTRIES.items():
         home = importlib.import_module(module)
         monkeypatch.setattr(home, name, dict(getattr(home, name)))
+    for name in ("_formats", "_suffixes"):
+        monkeypatch.setattr(RUNS, name, dict(getattr(RUNS, name)))
 
 
 @pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "page"}
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)  # dataclasses look their module up
+    names = vars(module)
     for block in blocks(page):
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if block.title is not None:
@@ -208,6 +219,24 @@ def test_command_line_page_shows_every_command_and_option() -> None:
         for parameter in command.params:
             for option in parameter.opts:
                 assert not option.startswith("--") or f"`{option}" in section, (name, option)
+
+
+def test_experiments_page_shows_every_key() -> None:
+    page = (DOCS / "experiments.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Every key\n")[2].partition("\n## ")[0]
+    for name, field in ExperimentConfig.model_fields.items():
+        if field.exclude:
+            continue
+        kinds = [field.annotation, *get_args(field.annotation)]
+        sections = [kind for kind in kinds if hasattr(kind, "model_fields")]
+        if not sections:
+            assert f"| `{name}` |" in table, name
+            continue
+        rows = re.search(rf"\*\*`\[+{name}\]+`\*\*(.*?)(\| \*\*`\[|\Z)", table, re.S)
+        assert rows, name
+        for key in sections[0].model_fields:
+            first_cells = "".join(line.split(" | ")[0] for line in rows[1].splitlines())
+            assert f"`{key}`" in first_cells, f"{name}.{key}"
 
 
 def test_readme_shows_the_demo() -> None:

@@ -259,7 +259,8 @@ def test_the_registry():
     with pytest.raises(UnknownNameError, match="did you mean 'bm25'"):
         get("bm26")
     with pytest.raises(ConfigurationError, match="exists"):
-        register("bm25")(BM25)
+        register("bm25")(type("Other", (BM25,), {}))
+    assert register("bm25")(BM25) is BM25
 
 
 @pytest.mark.parametrize("texts", [{}, {"d": ""}, {"d": "the of"}, {"d": "", "e": "wing"}])

@@ -26,7 +26,7 @@ from plackett.metrics.corrections import get_correction
 from plackett.metrics.evaluation import Empty, Missing
 from plackett.metrics.judged import Ties, Unjudged
 from plackett.metrics.significance import get_test
-from plackett.rankers import registry as rankers
+from plackett.rankers import registry
 from plackett.retrievers import Weighting
 from plackett.retrievers.analysis import get_analyzer
 
@@ -132,9 +132,8 @@ class FeaturesConfig(_Section):
     @field_validator("names")
     @classmethod
     def _known(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for name in names or ():
-            feature = name.rpartition(".")[2]  # before the dot stands a field
-            _as_value_error(lambda feature=feature: features.get(feature))
+        # Before a dot stands a field, which only the index knows.
+        _as_value_error(lambda: [features.get(name.rpartition(".")[2]) for name in names or ()])
         return names
 
 
@@ -147,7 +146,7 @@ class RankerConfig(_Section):
 
     @model_validator(mode="after")
     def _known(self) -> RankerConfig:
-        _as_value_error(lambda: rankers.get(self.kind)().set_params(**self.parameters))
+        _as_value_error(lambda: registry.get(self.kind)().set_params(**self.parameters))
         return self
 
 
@@ -237,8 +236,8 @@ class ExperimentConfig(_Section):
     @property
     def systems(self) -> list[str]:
         """The names of all systems, the first stage first."""
-        later = (*self.rankers, *self.pipelines)
-        return [self.retrieve.name, *(system.name for system in later)]
+        rankers = [ranker.name for ranker in self.rankers]
+        return [self.retrieve.name, *rankers, *(pipeline.name for pipeline in self.pipelines)]
 
     def path(self, text: str) -> Path:
         """A path of the file, made absolute."""

@@ -14,73 +14,112 @@ from plackett.errors import DataError
 from plackett.experiment.config import ExperimentConfig, RankerConfig
 from plackett.experiment.store import Store, digest, hash_file
 
-__all__ = ["Plan", "Step", "make_plan"]
+__all__ = ["Plan", "Step", "TrainStep", "make_plan"]
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever a step would write something else for the same inputs."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: its kind, what it is called, the key of its result, and what went into the key."""
+    """One step of an experiment.
+
+    Parameters
+    ----------
+    kind : what sort of step it is, in one word.
+    label : what it is called in messages.
+    needs : the data files and steps that it is made from, as messages call them.
+    inputs : all that its result depends on: hashes, keys of other steps, parameters, versions.
+    """
 
     kind: str
     label: str
-    key: str
+    needs: tuple[str, ...]
     inputs: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The hash of `inputs`, which names the result."""
+        return digest({"step": self.kind, **self.inputs})
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """Training one ranker on all folds but one; `fold` counts from 0."""
+
+    ranker: RankerConfig
+    fold: int
+    step: Step
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps of an experiment in order. `train` steps are by (ranker, fold)."""
+    """All steps of an experiment in order, and the SHA-256 of each data file."""
 
     data: Mapping[str, str]
     index: Step
     retrieve: Step
     features: Step | None
-    train: tuple[tuple[RankerConfig, int, Step], ...]
+    train: tuple[TrainStep, ...]
 
     @property
     def steps(self) -> list[Step]:
         """The steps in the order they are done."""
         middle = [] if self.features is None else [self.features]
-        return [self.index, self.retrieve, *middle, *(step for _, _, step in self.train)]
+        return [self.index, self.retrieve, *middle, *(part.step for part in self.train)]
 
     def describe(self, store: Store) -> str:
-        """One line a step: done already or to do, its label, its key."""
-        lines = [f"data     {name}  {checksum[:16]}" for name, checksum in self.data.items()]
+        """What is done already, what is to do, from what, and how long it took or may take."""
+        lines = [f"data      {name}  sha256 {value[:16]}..." for name, value in self.data.items()]
+        width = max(len(step.label) for step in self.steps)
         for step in self.steps:
-            state = "done   " if store.has(step.kind, step.key) else "to do  "
-            lines.append(f"{state}  {step.label}  {step.key}")
-        return "\n".join([*lines, "always   compare and report"])
+            done = store.has(step.kind, step.key)
+            state = "kept" if done else "to do"
+            seconds = store.seconds(step.kind, step.key)
+            about = "" if done else "about "
+            if seconds is None:
+                seconds = store.typical_seconds(step.kind)
+            took = "unknown time" if seconds is None else f"{about}{seconds:.1f} s"
+            needs = ", ".join(step.needs)
+            lines.append(f"{state:<8}  {step.label:<{width}}  {step.key}  {took}, from {needs}")
+        return "\n".join([*lines, f"{'always':<8}  compare and report"])
 
 
 def make_plan(config: ExperimentConfig) -> Plan:
-    """Hash the data and derive every step's key from all that its result depends on."""
-    data = _hash_data(config)
-    corpus = {name: value for name, value in data.items() if name.startswith("corpus")}
-    index = _step("index", "index", {"corpus": corpus, **config.index.model_dump()})
-    first = config.retrieve.model_dump(exclude={"name"})
-    queries = {name: value for name, value in data.items() if not name.startswith("corpus")}
+    """Hash the data and derive every step's key from all that its result depends on.
+
+    Raises
+    ------
+    DataError : a data file does not exist.
+    """
+    data = {role: (path, hash_file(path)) for role, path in _data_files(config).items()}
+    hashes = {role: value for role, (_, value) in data.items()}
+    index = _step(
+        "index", "index", ("corpus",), {"corpus": hashes["corpus"], **config.index.model_dump()}
+    )
+    judged = {"queries": hashes["queries"], "qrels": hashes["qrels"]}
     retrieve = _step(
         "retrieve",
         f"retrieve {config.retrieve.name}",
-        {"index": index.key, "queries": queries, **first},
+        ("index", "queries", "qrels"),
+        {"index": index.key, **judged, **config.retrieve.model_dump(exclude={"name"})},
     )
+    files = {f"{role} {path.name}": value for role, (path, value) in data.items()}
     if not config.rankers:
-        return Plan(data, index, retrieve, None, ())
+        return Plan(files, index, retrieve, None, ())
     features = _step(
         "features",
         "features",
-        {"retrieve": retrieve.key, "data": queries, **config.features.model_dump()},
-        ("numba", "numpy"),
+        (retrieve.label, "index", "queries", "qrels"),
+        {"retrieve": retrieve.key, **judged, **config.features.model_dump()},
+        libraries=("numba", "numpy"),
     )
     train = tuple(
-        (ranker, fold, _train_step(config, ranker, fold, features))
+        TrainStep(ranker, fold, _train_step(config, ranker, fold, features))
         for ranker in config.rankers
         for fold in range(config.folds.k)
     )
-    return Plan(data, index, retrieve, features, train)
+    return Plan(files, index, retrieve, features, train)
 
 
 def _train_step(config: ExperimentConfig, ranker: RankerConfig, fold: int, features: Step) -> Step:
@@ -92,33 +131,33 @@ def _train_step(config: ExperimentConfig, ranker: RankerConfig, fold: int, featu
         "fold": fold,
     }
     label = f"train {ranker.name}, fold {fold + 1} of {config.folds.k}"
-    return _step("train", label, inputs, ("lightgbm", "numpy", "scipy"))
+    libraries = ("lightgbm", "numpy", "scipy")
+    return _step("train", label, ("features",), inputs, libraries=libraries)
 
 
 def _step(
-    kind: str, label: str, inputs: Mapping[str, Any], libraries: tuple[str, ...] = ()
+    kind: str,
+    label: str,
+    needs: tuple[str, ...],
+    inputs: Mapping[str, Any],
+    *,
+    libraries: tuple[str, ...] = (),
 ) -> Step:
     versions = {name: importlib.metadata.version(name) for name in libraries}
-    known = {
-        "plackett": plackett.__version__,
-        "format": FORMAT,
-        "step": kind,
-        "versions": versions,
-        **inputs,
-    }
-    return Step(kind, label, digest(known), known)
+    code = {"plackett": plackett.__version__, "format": FORMAT, "versions": versions}
+    return Step(kind, label, needs, {**code, **inputs})
 
 
-def _hash_data(config: ExperimentConfig) -> dict[str, str]:
-    """`{role path: sha256}` of every file that the collection is read from."""
+def _data_files(config: ExperimentConfig) -> dict[str, Path]:
+    """The files that documents, queries and judgments are read from."""
     collection = config.collection
     if collection.name is None:
-        roles = {
+        given = {
             "corpus": collection.corpus,
             "queries": collection.queries,
             "qrels": collection.qrels,
         }
-        paths = {role: config.path(str(text)) for role, text in roles.items()}
+        paths = {role: config.path(str(text)) for role, text in given.items()}
     elif collection.name == "cranfield":
         folder = Path(str(resources.files("plackett.data") / "cranfield"))
         names = {"corpus": "cran.all.1400.gz", "queries": "cran.qry", "qrels": "cranqrel"}
@@ -134,7 +173,7 @@ def _hash_data(config: ExperimentConfig) -> dict[str, str]:
     for role, path in paths.items():
         if not path.is_file():
             raise DataError(f"no {role} file", expected="a file that exists", path=path)
-    return {f"{role} {path.name}": hash_file(path) for role, path in paths.items()}
+    return paths
 
 
 def _plain_or_packed(path: Path) -> Path:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,11 @@ from plackett.data.qrels import Qrels
 from plackett.data.run import Run
 from plackett.data.splits import QueryKFold
 from plackett.data.texts import Corpus, Queries
-from plackett.experiment.config import ExperimentConfig, RankerConfig
+from plackett.errors import ConfigurationError
+from plackett.experiment.cascade import FinishedReranker, FinishedRetriever
+from plackett.experiment.config import ExperimentConfig, PipelineConfig, RankerConfig
 from plackett.features import FeatureSet
+from plackett.pipeline import Reranker, Retriever, Stage, parse_pipeline
 from plackett.rankers import registry
 from plackett.retrievers import BM25
 
@@ -26,9 +32,11 @@ __all__ = [
     "open_index",
     "read_collection",
     "read_costs",
+    "read_run",
     "retrieve",
+    "run_pipeline",
+    "stages_of",
     "train_fold",
-    "write_costs",
 ]
 
 _COSTS = "costs.json"
@@ -43,7 +51,7 @@ def read_collection(config: ExperimentConfig) -> Collection:
         return load_collection(config.path(wanted.name), split=wanted.split)
     qrels = Qrels.read(config.path(str(wanted.qrels)))
     queries = Queries.read(config.path(str(wanted.queries)))
-    known = set(queries.ids)
+    known = {query for query, _ in queries}
     judged = [query for query in qrels.queries if query in known]
     corpus = Corpus.read(config.path(str(wanted.corpus)))
     return Collection(config.title, corpus, queries.select(judged), qrels)
@@ -56,9 +64,6 @@ def build_index(config: ExperimentConfig, collection: Collection, folder: Path) 
         folder / "index",
         fields=config.index.fields,
         analyzer=config.index.analyzer,
-        k1=config.retrieve.k1,
-        b=config.retrieve.b,
-        variant=config.retrieve.variant,
     )
 
 
@@ -72,24 +77,25 @@ def retrieve(config: ExperimentConfig, collection: Collection, bm25: BM25, folde
     """Search with every query; writes the run and its cost."""
     run = bm25.search(collection.queries, k=config.retrieve.k)
     run.write(folder / "run.parquet")
-    write_costs(folder, run.costs)
-
-
-def write_costs(folder: Path, costs: tuple[Cost, ...]) -> None:
-    """Keep costs beside the result that they were paid for."""
-    rows = [vars(cost) for cost in costs]
-    (folder / _COSTS).write_text(json.dumps(rows, indent=2), encoding="utf-8")
-
-
-def read_costs(folder: Path) -> tuple[Cost, ...]:
-    """The costs kept in a folder."""
-    rows = json.loads((folder / _COSTS).read_text(encoding="utf-8"))
-    return tuple(Cost(**row) for row in rows)
+    first = config.retrieve
+    stage = f"BM25(k1={first.k1:g}, b={first.b:g}, variant={first.variant!r}) % {first.k}"
+    seconds = sum(cost.seconds for cost in run.costs)
+    _write_costs(folder, Cost(stage, seconds, len(run), len(run.document)))
 
 
 def read_run(config: ExperimentConfig, collection: Collection, folder: Path) -> Run:
-    """The first stage's run, linked to its texts."""
+    """The first stage's run, linked to its texts; queries without results are kept."""
     run = Run.read(folder / "run.parquet", name=config.retrieve.name)
+    asked = collection.queries.ids
+    run = Run.from_arrays(
+        run.query_ids.map_to(asked)[run.query][run.query_rows],
+        run.document,
+        run.score,
+        query_ids=asked,
+        document_ids=run.document_ids,
+        all_queries=True,
+        name=config.retrieve.name,
+    )
     return run.replace(
         queries=collection.queries, corpus=collection.corpus, costs=read_costs(folder)
     )
@@ -98,32 +104,99 @@ def read_run(config: ExperimentConfig, collection: Collection, folder: Path) -> 
 def extract_features(
     config: ExperimentConfig, run: Run, qrels: Qrels, bm25: BM25, folder: Path
 ) -> None:
-    """Describe every candidate; writes the dataset and the features' schema."""
+    """Describe every candidate; writes the dataset, the features' schema and the cost."""
     names, normalise = config.features.names, config.features.normalise
     features = FeatureSet.lexical(bm25, names=names, normalise=normalise)
-    features.extract(run, qrels).to_memmap(folder / "dataset")
+    started = time.perf_counter()
+    dataset = features.extract(run, qrels)
+    seconds = time.perf_counter() - started
+    dataset.to_memmap(folder / "dataset")
     features.save(folder / "features")
+    _write_costs(folder, Cost(f"{len(features)} features", seconds, len(run), len(dataset)))
 
 
 def train_fold(
-    config: ExperimentConfig, ranker: RankerConfig, fold: int, dataset: RankingDataset, folder: Path
+    config: ExperimentConfig,
+    ranker: RankerConfig,
+    fold: int,
+    dataset: RankingDataset,
+    folder: Path,
+    threads: int,
 ) -> None:
-    """Train on the other folds' queries and score this fold's; writes the model and the scores."""
+    """Train on the other folds' queries and score this fold's; writes the model and the scores.
+
+    `threads` is how many the training may use where the ranker takes that parameter and the
+    experiment does not set it; the result does not depend on it.
+    """
     rest, held_out = list(QueryKFold(config.folds.k, config.folds.seed).split(dataset))[fold]
     train, valid = dataset.take_rows(rest), None
     if config.folds.validation > 0:
         seed = config.folds.seed + 1 + fold
         train, valid = train.split(1.0 - config.folds.validation, seed=seed)
     model = registry.get(ranker.kind)().set_params(**ranker.parameters)
+    chosen = model.get_params()
+    if "threads" in chosen and "threads" not in ranker.parameters:
+        model.set_params(threads=threads)
     model.fit(train, valid)
+    test = dataset.take_rows(held_out)
+    started = time.perf_counter()
+    scores = model.predict(test)
+    seconds = time.perf_counter() - started
+    model.set_params(**chosen)
     model.save(folder / "model")
     np.save(folder / "rows.npy", held_out)
-    np.save(folder / "scores.npy", model.predict(dataset.take_rows(held_out)))
+    np.save(folder / "scores.npy", scores)
+    _write_costs(folder, Cost(repr(model), seconds, test.n_queries, len(test)))
 
 
 def join_folds(name: str, first: Run, dataset: RankingDataset, folders: list[Path]) -> Run:
-    """One run from the folds' scores: every query is scored by the model that never saw it."""
+    """One run from the folds' scores: every query is scored by the model that never saw it.
+
+    Its last cost is that of scoring all rows, the folds' together.
+    """
     scores = np.full(len(dataset), np.nan, dtype=np.float32)
     for folder in folders:
         scores[np.load(folder / "rows.npy")] = np.load(folder / "scores.npy")
-    return first.with_scores(scores, name=name)
+    parts = [cost for folder in folders for cost in read_costs(folder)]
+    whole = Cost(
+        parts[0].stage,
+        sum(cost.seconds for cost in parts),
+        sum(cost.queries for cost in parts),
+        sum(cost.documents for cost in parts),
+    )
+    return first.with_scores(scores, name=name).replace(costs=(*first.costs, whole))
+
+
+def stages_of(config: ExperimentConfig, runs: Mapping[str, Run]) -> dict[str, Stage]:
+    """What the names in a pipeline's text mean: the first stage and the rankers, finished."""
+    first = runs[config.retrieve.name]
+    stages: dict[str, Stage] = {config.retrieve.name: FinishedRetriever(first)}
+    for ranker in config.rankers:
+        run = runs[ranker.name]
+        stages[ranker.name] = FinishedReranker(run, run.costs[len(first.costs) :])
+    return stages
+
+
+def run_pipeline(
+    wanted: PipelineConfig, stages: Mapping[str, Stage], collection: Collection
+) -> Run:
+    """The run of a pipeline of finished stages."""
+    pipeline = parse_pipeline(wanted.stages, stages)
+    if isinstance(pipeline, Reranker) or not isinstance(pipeline, Retriever):
+        raise ConfigurationError(
+            f"pipeline {wanted.name!r} is {wanted.stages!r}, which has no first stage; begin with "
+            f"one, such as {next(iter(stages))!r}."
+        )
+    found = pipeline.search(collection.queries, k=max(1, len(collection.corpus)))
+    return found.replace(name=wanted.name)
+
+
+def _write_costs(folder: Path, *costs: Cost) -> None:
+    rows = [asdict(cost) for cost in costs]
+    (folder / _COSTS).write_text(json.dumps(rows, indent=2), encoding="utf-8")
+
+
+def read_costs(folder: Path) -> tuple[Cost, ...]:
+    """The costs kept in the folder of a finished step."""
+    rows = json.loads((folder / _COSTS).read_text(encoding="utf-8"))
+    return tuple(Cost(**row) for row in rows)

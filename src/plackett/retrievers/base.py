@@ -21,7 +21,9 @@ def register(name: str) -> Callable[[Kind], Kind]:
     """A decorator that enters a class under `name`; a name that is taken is an error."""
 
     def enter(kind: Kind) -> Kind:
-        if name in RETRIEVERS:
+        known = RETRIEVERS.get(name)
+        # The same class again is a module that was imported anew.
+        if known is not None and known.__qualname__ != kind.__qualname__:
             raise ConfigurationError(f"the retriever {name!r} exists already")
         RETRIEVERS[name] = kind
         return kind

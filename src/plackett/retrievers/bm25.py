@@ -94,7 +94,7 @@ class BM25(Retriever):
     ...     bm25 = BM25.build(corpus, folder)
     ...     run = bm25.search(Queries.from_texts({"q1": "wings", "q2": "moon"}))
     ...     [(name, run[name]) for name in run.query_names]
-    [('q1', [('d1', 0.287627...)]), ('q2', [])]
+    [('q1', [('d1', 0.315066...)]), ('q2', [])]
     """
 
     def __init__(
