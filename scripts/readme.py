@@ -24,9 +24,8 @@ def excerpt(folder: Path, picture: str) -> str:
 
     `table.md` has paragraphs: the verdict, the means, the differences, the notes.
     """
-    verdict, means, _, notes = (
-        (folder / "table.md").read_text(encoding="utf-8").strip().split("\n\n")
-    )
+    table = (folder / "table.md").read_text(encoding="utf-8").replace("\\<", "&lt;")
+    verdict, means, _, notes = table.strip().split("\n\n")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     folds = manifest["experiment"]["folds"]["k"]
     title = TITLE.search((folder / "means.svg").read_text(encoding="utf-8"))
@@ -35,7 +34,7 @@ def excerpt(folder: Path, picture: str) -> str:
     return (
         f"{verdict}\n\n{means}\n\n![{alternative}]({picture})\n\n"
         f"{folds}-fold cross-validation over queries: every query is ranked by a model that never "
-        f"saw it.\n{marks}\n"
+        f"saw it.\n\n{marks}\n"
     )
 
 

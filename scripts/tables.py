@@ -35,7 +35,7 @@ USUAL = {
 
 def cell(text: str) -> str:
     """A text that is safe in a Markdown table."""
-    return re.sub(r"([|*_\[\]<])", r"\\\1", text)
+    return re.sub(r"([|*_\[\]])", r"\\\1", text).replace("<", "&lt;")
 
 
 def measures() -> str:

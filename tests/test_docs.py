@@ -3,7 +3,8 @@
 Each page is played from top to bottom in a folder of its own:
 
 - a block with a title is a file, and is written under that name;
-- a `python` block runs; one with `>>>` must print what the page shows;
+- a `python` block runs; one with `>>>` must print what the page shows, one without may be followed by
+  a `text` block that shows what it printed;
 - in a `console` block every `$ plackett ...` runs. It must print what stands below it, if anything
   does; where that begins with `plackett: `, it must fail with that message.
 
@@ -12,8 +13,10 @@ Each page is played from top to bottom in a folder of its own:
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib
+import io
 import re
 import runpy
 import shlex
@@ -119,18 +122,21 @@ def play_command(command: str, shown: str, where: str) -> None:
         expect(shown, result.output, where)
 
 
-def play_python(block: Block, names: dict[str, object], page: Path, where: str) -> None:
-    """Run a block of Python, or check it as a session with `>>>`."""
+def play_python(block: Block, names: dict[str, object], page: Path, where: str) -> str:
+    """Run a block of Python, or check it as a session with `>>>`; the answer is what it printed."""
     if ">>> " not in block.text:
         padding = "\n" * block.line
-        exec(compile(padding + block.text, str(page), "exec"), names)
-        return
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(padding + block.text, str(page), "exec"), names)
+        return printed.getvalue()
     session = doctest.DocTestParser().get_doctest(block.text, {}, page.name, str(page), block.line)
     session.globs = names
     told: list[str] = []
     runner = doctest.DocTestRunner(CHECKER, verbose=False, optionflags=OPTIONS)
     runner.run(session, out=told.append, clear_globs=False)
     assert not told, f"{where}\n{''.join(told)}"
+    return ""
 
 
 @pytest.fixture
@@ -151,13 +157,15 @@ def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)  # dataclasses look their module up
-    names = vars(module)
+    names, printed = vars(module), ""
     for block in blocks(page):
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if block.title is not None:
             Path(block.title).write_text(block.text, encoding="utf-8")
         elif block.language == "python":
-            play_python(block, names, page, where)
+            printed = play_python(block, names, page, where)
+        elif block.language == "text" and printed:
+            expect(block.text, printed, where)
         elif block.language == "console":
             for command, shown in commands(block.text):
                 if command.startswith("plackett "):

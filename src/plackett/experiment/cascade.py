@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from plackett.data.cost import Cost
 from plackett.data.run import Run
 from plackett.data.texts import Queries
-from plackett.errors import DataError
-from plackett.pipeline import Reranker, Retriever
+from plackett.errors import ConfigurationError, DataError
+from plackett.pipeline import Reranker, Retriever, Stage, parse_pipeline
 
-__all__ = ["FinishedReranker", "FinishedRetriever"]
+__all__ = ["FinishedReranker", "FinishedRetriever", "check_pipeline", "parse_searcher"]
 
 
 class FinishedRetriever(Retriever):
@@ -36,12 +38,10 @@ class FinishedRetriever(Retriever):
 class FinishedReranker(Reranker):
     """Re-ranks by the scores of a run that was made before, such as a cross-validated one.
 
-    Its cost is that run's last costs' share: as many documents as it is given.
-
     Parameters
     ----------
     run : scores of at least all the documents that will be asked for.
-    costs : what making all of the scores cost.
+    costs : what making all of the scores cost; re-ranking costs its documents' share of it.
 
     Raises
     ------
@@ -82,3 +82,33 @@ class FinishedReranker(Reranker):
 
     def __repr__(self) -> str:
         return self.run.name
+
+
+def parse_searcher(text: str, stages: Mapping[str, Stage]) -> Retriever:
+    """The pipeline that `text` describes, which must begin with a first stage.
+
+    Raises
+    ------
+    ConfigurationError : it does not, or the text is no pipeline of the stages.
+    """
+    pipeline = parse_pipeline(text, stages)
+    if not isinstance(pipeline, Retriever):
+        raise ConfigurationError(
+            f"the pipeline {text!r} has no first stage; begin with one, as in "
+            f"{next(iter(stages))} >> {text}."
+        )
+    return pipeline
+
+
+def check_pipeline(text: str, first: str, rankers: Iterable[str]) -> None:
+    """Check the text of a pipeline of a first stage and rankers, before they are there.
+
+    Raises
+    ------
+    ConfigurationError : it is none.
+
+    >>> check_pipeline("bm25 % 10 >> ltr", "bm25", ["ltr"])
+    """
+    nothing = Run.from_dict({})
+    later = {name: FinishedReranker(nothing) for name in rankers}
+    parse_searcher(text, {first: FinishedRetriever(nothing), **later})

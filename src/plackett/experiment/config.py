@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from plackett.errors import ConfigurationError, PlackettError, UnknownNameError
+from plackett.experiment.cascade import check_pipeline
 from plackett.features import registry as features
 from plackett.metrics import parse_measures
 from plackett.metrics.comparison import ALL_AT_ONCE
@@ -231,6 +232,12 @@ class ExperimentConfig(_Section):
         if self.compare.baseline is not None and self.compare.baseline not in names:
             unknown = UnknownNameError("baseline", self.compare.baseline, names)
             raise ValueError(f"compare.baseline: {unknown}")
+        rankers = [ranker.name for ranker in self.rankers]
+        for place, pipeline in enumerate(self.pipelines):
+            try:
+                check_pipeline(pipeline.stages, self.retrieve.name, rankers)
+            except ConfigurationError as error:
+                raise ValueError(f"pipelines.{place}.stages: {error}") from error
         return self
 
     @property

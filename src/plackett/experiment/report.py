@@ -15,33 +15,32 @@ __all__ = ["render"]
 
 def render(config: ExperimentConfig, comparison: Comparison, manifest: Mapping[str, Any]) -> str:
     """One self-contained HTML page."""
-    return html.render(
-        comparison,
-        title=config.title,
-        sections=[html.Section("How it was made", _systems(config) + _times(manifest))],
-    )
+    body = _systems(config) + _times(manifest) + _sources(manifest)
+    sections = [html.Section("How it was made", body)]
+    return html.render(comparison, title=config.title, sections=sections)
 
 
 def _systems(config: ExperimentConfig) -> str:
     first = config.retrieve
-    rows = [
-        [
-            escape(first.name),
-            "first stage",
-            escape(
-                f"BM25, {first.variant}, k1={first.k1:g}, b={first.b:g}, analyzer "
-                f"{config.index.analyzer}, {first.k} documents a query"
-            ),
-        ]
-    ]
+    found = (
+        f"BM25, {first.variant}, k1={first.k1:g}, b={first.b:g}, analyzer "
+        f"{config.index.analyzer}, {first.k} documents a query"
+    )
+    rows = [[escape(first.name), "first stage", escape(found)]]
     for ranker in config.rankers:
         shown = ", ".join(f"{name}={value!r}" for name, value in ranker.parameters.items())
         rows.append([escape(ranker.name), escape(ranker.kind), escape(shown or "defaults")])
+    rows += [[escape(part.name), "pipeline", escape(part.stages)] for part in config.pipelines]
     folds = config.folds
+    stopping = (
+        f"; {folds.validation:.0%} of the training queries decide when to stop"
+        if folds.validation > 0
+        else ""
+    )
     note = (
         f"<p>Learned rankers re-rank the first stage's documents. They are cross-validated over "
         f"queries: {folds.k} folds, seed {folds.seed}; each query is ranked by a model that never "
-        f"saw it, and {folds.validation:.0%} of the training queries decide when to stop.</p>"
+        f"saw it{stopping}.</p>"
         if config.rankers
         else ""
     )
@@ -50,8 +49,17 @@ def _systems(config: ExperimentConfig) -> str:
 
 
 def _times(manifest: Mapping[str, Any]) -> str:
-    rows = [[escape(label), f"{seconds:.2f}"] for label, seconds in manifest["seconds"].items()]
-    if not rows:
-        return "<p>Every step was kept from an earlier run.</p>"
-    rows.append(["in total", f"{manifest['seconds_in_total']:.2f}"])
-    return html.table(["step", "seconds"], rows, caption="Wall-clock time of the steps done now")
+    rows = [
+        [escape(step["label"]), "earlier" if step["kept"] else "now", f"{step['seconds']:.2f}"]
+        for step in manifest["steps"]
+    ]
+    rows.append(["this run in total", "now", f"{manifest['seconds_in_total']:.2f}"])
+    header = ["step", "done", "seconds"]
+    return html.table(header, rows, caption="Wall-clock time", left=2)
+
+
+def _sources(manifest: Mapping[str, Any]) -> str:
+    rows = [[escape(name), f"sha256 {value}"] for name, value in manifest["data_sha256"].items()]
+    rows += [[escape(name), escape(value)] for name, value in manifest["libraries"].items()]
+    rows += [[name, escape(manifest[name])] for name in ("plackett", "python", "platform")]
+    return html.table(["made from", ""], rows, caption="Data and software", left=2, texts=(1,))

@@ -1,39 +1,41 @@
-"""Run a declared experiment from end to end, resume it, and write down what was found."""
+"""Run a declared experiment from end to end, and resume it where it was stopped."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import platform
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import plackett
 from plackett.data.collections import Collection
-from plackett.data.cost import Cost
 from plackett.data.dataset import RankingDataset
-from plackett.data.formats.atomic import atomic_write
 from plackett.data.run import Run
 from plackett.experiment import work
-from plackett.experiment.config import ExperimentConfig, RankerConfig
-from plackett.experiment.plan import Plan, Step, make_plan
-from plackett.experiment.report import render
+from plackett.experiment.config import ExperimentConfig
+from plackett.experiment.plan import Plan, Step, TrainStep, make_plan
+from plackett.experiment.results import StepTime, make_manifest, write_results
 from plackett.experiment.store import Store
 from plackett.metrics import Comparison, compare
-from plackett.metrics.report.charts import means_chart
 
 __all__ = ["Event", "Outcome", "run_experiment"]
 
-Status = Literal["started", "finished", "kept", "damaged"]
+Status = Literal["started", "finished", "kept", "damaged", "stopping"]
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happens to a step: it starts, it is finished, it is there already, or it was damaged."""
+    """What happens to a step.
+
+    Parameters
+    ----------
+    label : which step.
+    status : it was "started" or "finished", was "kept" from an earlier run, or was "damaged" and is
+        done again; "stopping": Ctrl-C came, and the steps in hand are finished first.
+    seconds : how long it took.
+    """
 
     label: str
     status: Status
@@ -42,7 +44,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment found and where it lies."""
+    """What an experiment found and where it lies: folder, runs by system, and the HTML report."""
 
     comparison: Comparison
     folder: Path
@@ -51,26 +53,38 @@ class Outcome:
 
 
 class _Workshop:
-    """Does steps that are not done yet, and tells of it."""
+    """Does steps that are not done yet, tells of it, and keeps the time of all."""
 
     def __init__(self, store: Store, tell: Callable[[Event], None]) -> None:
         self.store, self.tell = store, tell
-        self.seconds: dict[str, float] = {}
+        self.kept: set[str] = set()
 
     def do(self, step: Step, write: Callable[[Path], None]) -> Path:
         """The folder of the step's result, made now unless it is there and whole."""
-        if self.store.has(step.kind, step.key):
-            if self.store.is_whole(step.kind, step.key):
+        key = step.key
+        if self.store.has(step.kind, key):
+            if self.store.is_whole(step.kind, key):
+                self.kept.add(key)
                 self.tell(Event(step.label, "kept"))
-                return self.store.folder(step.kind, step.key)
+                return self.store.folder(step.kind, key)
             self.tell(Event(step.label, "damaged"))
         self.tell(Event(step.label, "started"))
         started = time.perf_counter()
-        folder = self.store.put(step.kind, step.key, step.inputs, write)
-        seconds = time.perf_counter() - started
-        self.seconds[step.label] = seconds
-        self.tell(Event(step.label, "finished", seconds))
+        folder = self.store.put(step.kind, key, step.inputs, write)
+        self.tell(Event(step.label, "finished", time.perf_counter() - started))
         return folder
+
+    def times(self, plan: Plan) -> list[StepTime]:
+        """How long each step took when it was done, now or earlier."""
+        return [
+            StepTime(
+                step.label,
+                step.key,
+                self.store.seconds(step.kind, step.key) or 0.0,
+                step.key in self.kept,
+            )
+            for step in plan.steps
+        ]
 
 
 def run_experiment(
@@ -85,7 +99,9 @@ def run_experiment(
 
     Finished steps are kept under `steps/` in the output folder by a hash of all they depend on, and
     are not done again: after Ctrl-C, a kill, or a change of one ranker's parameters, the same call
-    goes on from there.
+    goes on from there. The folder then holds `report.html`, `table.txt`, `table.md`,
+    `comparison.json`, `means.svg`, `manifest.json` (what it was made from, by what, in which time)
+    and `runs/`, a TREC file for each system.
 
     Parameters
     ----------
@@ -93,120 +109,95 @@ def run_experiment(
     fresh : do every step anew.
     workers : how many folds are trained at a time; the results do not depend on it.
     tell : called with every `Event`, possibly from several threads.
+
+    Raises
+    ------
+    DataError : a data file is missing or wrong.
     """
     folder = config.path(config.output) if output is None else Path(output).resolve()
+    started = time.perf_counter()
     plan = make_plan(config)
     store = Store(folder / "steps")
+    store.sweep()
     if fresh:
         store.clear()
     shop = _Workshop(store, tell)
-    started = time.perf_counter()
     collection = work.read_collection(config)
     runs = _rank(config, plan, shop, collection, workers)
     tell(Event("compare and report", "started"))
     begun = time.perf_counter()
-    comparison = compare(
-        runs,
-        collection.qrels,
-        config.compare.measures,
-        baseline=config.compare.baseline,
-        test=config.compare.test,
-        correction=config.compare.correction,
-        alpha=config.compare.alpha,
-        permutations=config.compare.permutations,
-        seed=config.compare.seed,
-    )
-    seconds = time.perf_counter() - started
-    manifest = _manifest(config, plan, shop.seconds, seconds)
-    report = _write_results(config, folder, comparison, runs, manifest)
+    comparison = _compare(config, runs, collection)
+    manifest = make_manifest(config, plan, shop.times(plan), time.perf_counter() - started)
+    report = write_results(config, folder, comparison, runs, manifest)
     tell(Event("compare and report", "finished", time.perf_counter() - begun))
     return Outcome(comparison, folder, runs, report)
+
+
+def _compare(config: ExperimentConfig, runs: dict[str, Run], collection: Collection) -> Comparison:
+    wanted = config.compare
+    return compare(
+        runs,
+        collection.qrels,
+        wanted.measures,
+        baseline=wanted.baseline,
+        test=wanted.test,
+        correction=wanted.correction,
+        alpha=wanted.alpha,
+        permutations=wanted.permutations,
+        seed=wanted.seed,
+        ties=wanted.ties,
+        unjudged=wanted.unjudged,
+        missing=wanted.missing,
+        empty=wanted.empty,
+    )
 
 
 def _rank(
     config: ExperimentConfig, plan: Plan, shop: _Workshop, collection: Collection, workers: int
 ) -> dict[str, Run]:
+    """The run of every system, the first stage's first."""
     index = shop.do(plan.index, lambda path: work.build_index(config, collection, path))
     bm25 = work.open_index(config, index)
     found = shop.do(plan.retrieve, lambda path: work.retrieve(config, collection, bm25, path))
     first = work.read_run(config, collection, found)
     runs = {config.retrieve.name: first}
-    if plan.features is None:
-        return runs
-    described = shop.do(
-        plan.features,
-        lambda path: work.extract_features(config, first, collection.qrels, bm25, path),
-    )
-    dataset = RankingDataset.open(described / "dataset", verify=False)
-    folders = _train(config, plan, shop, dataset, workers)
-    for ranker in config.rankers:
-        own = [folders[step.key] for trained, _, step in plan.train if trained is ranker]
-        joined = work.join_folds(ranker.name, first, dataset, own)
-        cost = Cost(f"train {ranker.name}", _seconds(shop, ranker.name), len(first), len(dataset))
-        runs[ranker.name] = joined.replace(costs=(*first.costs, cost))
+    if plan.features is not None:
+        described = shop.do(
+            plan.features,
+            lambda path: work.extract_features(config, first, collection.qrels, bm25, path),
+        )
+        dataset = RankingDataset.open(described / "dataset", verify=False)  # `do` has checked it
+        folders = _train(config, plan, shop, dataset, workers)
+        candidates = first.replace(costs=(*first.costs, *work.read_costs(described)))
+        for ranker in config.rankers:
+            own = [folders[part.step.key] for part in plan.train if part.ranker is ranker]
+            runs[ranker.name] = work.join_folds(ranker.name, candidates, dataset, own)
+    stages = work.stages_of(config, runs)
+    for pipeline in config.pipelines:
+        runs[pipeline.name] = work.run_pipeline(pipeline, stages, collection)
     return runs
-
-
-def _seconds(shop: _Workshop, name: str) -> float:
-    return sum(took for label, took in shop.seconds.items() if label.startswith(f"train {name},"))
 
 
 def _train(
     config: ExperimentConfig, plan: Plan, shop: _Workshop, dataset: RankingDataset, workers: int
 ) -> dict[str, Path]:
     """Train all folds of all rankers; what is finished when one fails or Ctrl-C comes is kept."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
 
-    def work_on(ranker: RankerConfig, fold: int, step: Step) -> Path:
-        return shop.do(step, lambda path: work.train_fold(config, ranker, fold, dataset, path))
+    def work_on(part: TrainStep) -> Path:
+        return shop.do(
+            part.step,
+            lambda path: work.train_fold(config, part.ranker, part.fold, dataset, path, threads),
+        )
 
+    # Two rankers of the same kind and parameters are one work.
+    parts = {part.step.key: part for part in plan.train}
     pool = ThreadPoolExecutor(workers)
     try:
-        jobs = {
-            step.key: pool.submit(work_on, ranker, fold, step) for ranker, fold, step in plan.train
-        }
+        jobs = {key: pool.submit(work_on, part) for key, part in parts.items()}
         return {key: job.result() for key, job in jobs.items()}
+    except KeyboardInterrupt:
+        shop.tell(Event("the folds in hand are finished first", "stopping"))
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _manifest(
-    config: ExperimentConfig, plan: Plan, seconds: dict[str, float], total: float
-) -> dict[str, Any]:
-    libraries = ("numpy", "scipy", "numba", "pyarrow", "lightgbm")
-    return {
-        "title": config.title,
-        "plackett": plackett.__version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: importlib.metadata.version(name) for name in libraries},
-        "data_sha256": dict(plan.data),
-        "experiment": config.model_dump(mode="json"),
-        "steps": {step.label: step.key for step in plan.steps},
-        "seconds": {**{label: round(took, 3) for label, took in seconds.items()}},
-        "seconds_in_total": round(total, 3),
-    }
-
-
-def _write_results(
-    config: ExperimentConfig,
-    folder: Path,
-    comparison: Comparison,
-    runs: dict[str, Run],
-    manifest: dict[str, Any],
-) -> Path:
-    (folder / "runs").mkdir(parents=True, exist_ok=True)
-    for name, run in runs.items():
-        run.replace(name=name).write(folder / "runs" / f"{name}.txt")
-    report = folder / "report.html"
-    texts = {
-        "comparison.json": comparison.to_json(),
-        "table.txt": f"{comparison}\n",
-        "table.md": comparison.to_markdown(),
-        "means.svg": means_chart(comparison, standalone=True),
-        "manifest.json": json.dumps(manifest, indent=2, ensure_ascii=False),
-        "report.html": render(config, comparison, manifest),
-    }
-    for name, text in texts.items():
-        with atomic_write(folder / name) as file:
-            file.write(text.encode())
-    return report

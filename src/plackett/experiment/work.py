@@ -17,11 +17,10 @@ from plackett.data.qrels import Qrels
 from plackett.data.run import Run
 from plackett.data.splits import QueryKFold
 from plackett.data.texts import Corpus, Queries
-from plackett.errors import ConfigurationError
-from plackett.experiment.cascade import FinishedReranker, FinishedRetriever
+from plackett.experiment.cascade import FinishedReranker, FinishedRetriever, parse_searcher
 from plackett.experiment.config import ExperimentConfig, PipelineConfig, RankerConfig
 from plackett.features import FeatureSet
-from plackett.pipeline import Reranker, Retriever, Stage, parse_pipeline
+from plackett.pipeline import Stage
 from plackett.rankers import registry
 from plackett.retrievers import BM25
 
@@ -181,12 +180,7 @@ def run_pipeline(
     wanted: PipelineConfig, stages: Mapping[str, Stage], collection: Collection
 ) -> Run:
     """The run of a pipeline of finished stages."""
-    pipeline = parse_pipeline(wanted.stages, stages)
-    if isinstance(pipeline, Reranker) or not isinstance(pipeline, Retriever):
-        raise ConfigurationError(
-            f"pipeline {wanted.name!r} is {wanted.stages!r}, which has no first stage; begin with "
-            f"one, such as {next(iter(stages))!r}."
-        )
+    pipeline = parse_searcher(wanted.stages, stages)
     found = pipeline.search(collection.queries, k=max(1, len(collection.corpus)))
     return found.replace(name=wanted.name)
 

@@ -42,7 +42,7 @@ def split_words(text: str, classes: npt.NDArray[np.uint8], max_length: int) -> l
 
     >>> from plackett.retrievers.analysis.word_classes import class_table
     >>> split_words("The U.S.A.'s wi-fi: 3.14, don't!", class_table("words"), 255)
-    ['The', "U.S.A", 's', 'wi', 'fi', '3.14', "don't"]
+    ['The', 'U.S.A', 's', 'wi', 'fi', '3.14', "don't"]
     """
     kinds: list[int] = classes[
         np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)

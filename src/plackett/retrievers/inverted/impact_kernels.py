@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from plackett.retrievers.inverted.search_kernels import kth_largest
+from plackett.retrievers.inverted.selection_kernels import kth_largest
 
 
 @njit(cache=True, nogil=True)

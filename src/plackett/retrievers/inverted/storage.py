@@ -64,9 +64,12 @@ class Generation:
     def commit(self, content: Mapping[str, Any]) -> None:
         """Put the files in place under a manifest that holds `content`."""
         files = {
-            file.name: {"bytes": file.stat().st_size, "crc32": checksum(file)}
-            for file in sorted(self.path.iterdir())
+            path.name: {"bytes": path.stat().st_size, "crc32": checksum(path)}
+            for path in sorted(self.path.iterdir())
         }
+        for name in files:
+            with open(self.path / name, "rb+") as file:
+                os.fsync(file.fileno())
         current = _current_generation(self.index)
         target = GENERATIONS[1] if current == GENERATIONS[0] else GENERATIONS[0]
         _remove(self.index / target)
@@ -79,8 +82,8 @@ class Generation:
             **content,
             "files": files,
         }
-        with atomic_write(self.index / MANIFEST) as file:
-            file.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
+        with atomic_write(self.index / MANIFEST) as out:
+            out.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
         if current is not None:
             _remove(self.index / current)
 
