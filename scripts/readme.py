@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "assets" / "demo.svg"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "index.md")
-MARKED = re.compile(r"(<!-- demo:begin -->\n).*?(<!-- demo:end -->)", re.S)
+BEGIN, END = "<!-- demo:begin -->\n", "<!-- demo:end -->"
 TITLE = re.compile(r"<title>([^<]*)</title>")
 
 
@@ -46,14 +46,12 @@ def main() -> None:
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "means.svg", PICTURE)
     for page in PAGES:
-        text = page.read_text(encoding="utf-8")
+        head, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+        _, found, tail = rest.partition(END)
+        if not found:
+            raise SystemExit(f"{page.name} has no place for the demo: {BEGIN.strip()} ... {END}")
         shown = excerpt(folder, PICTURE.relative_to(page.parent).as_posix())
-        filled, count = MARKED.subn(lambda match, shown=shown: match[1] + shown + match[2], text)
-        if count != 1:
-            raise SystemExit(
-                f"{page.name} has {count} places between demo:begin and demo:end, not 1"
-            )
-        page.write_text(filled, encoding="utf-8")
+        page.write_text(f"{head}{BEGIN}{shown}{END}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

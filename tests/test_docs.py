@@ -3,8 +3,8 @@
 Each page is played from top to bottom in a folder of its own:
 
 - a block with a title is a file, and is written under that name;
-- a `python` block runs; one with `>>>` must print what the page shows, one without may be followed by
-  a `text` block that shows what it printed;
+- a `python` block runs; one with `>>>` must print what the page shows, one without may be followed
+  by a `text` block that shows what it printed;
 - in a `console` block every `$ plackett ...` runs. It must print what stands below it, if anything
   does; where that begins with `plackett: `, it must fail with that message.
 

@@ -273,9 +273,10 @@ class _IPrec(_Binary):
     @property
     def definition(self) -> str:
         """The exact definition in words."""
+        level = "the given level" if self.recall is None else f"{self.recall:g}"
         return (
-            f"the highest precision at any rank where recall is {self.recall} or more (rounded to "
-            f"a number of documents); {self._level}"
+            f"the highest precision at any rank where recall is {level} or more (rounded to a "
+            f"number of documents); {self._level}"
         )
 
 

@@ -209,13 +209,24 @@ def intern_tokens(
     last = len(table) - 1
     asked = np.empty((len(starts), 2), np.uint64)
     _pack(data, starts, lengths, asked)
+    # Two short loops first: their loads do not wait for each other, so that most tokens that are
+    # known already cost no stall. What they leave at -1 is looked up with care.
+    for i in range(len(starts)):
+        out[i] = table[np.int64(_mix(asked[i, 0], asked[i, 1]) >> shift)]
+    for i in range(len(starts)):
+        guess = out[i]
+        if guess >= 0 and not (
+            keys[guess, 0] == asked[i, 0]
+            and keys[guess, 1] == asked[i, 1]
+            and lengths[i] <= _INLINE
+        ):
+            out[i] = -1
     code = np.int64(-1)
     for i in range(len(starts)):
+        if out[i] >= 0:
+            continue
         low, high = asked[i, 0], asked[i, 1]
         length = np.int64(lengths[i])
-        if length <= _INLINE and i > 0 and low == asked[i - 1, 0] and high == asked[i - 1, 1]:
-            out[i] = code
-            continue
         slot = np.int64(_mix(low, high) >> shift)
         while True:
             code = np.int64(table[slot])
