@@ -40,13 +40,14 @@ def demo(
     if print_experiment:
         show(demo_text().rstrip())
         return
-    _run(demo_config(), output.resolve(), fresh, workers, dry_run, "plackett demo")
+    again = "plackett demo" if output == Path("plackett-demo") else f"plackett demo -o {output}"
+    _run(demo_config(), output.resolve(), fresh, workers, dry_run, again)
 
 
 def run(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a TOML file.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where results go; as the file says.")
+        Path | None, typer.Option("--output", "-o", help="Where results go; else as the file says.")
     ] = None,
     fresh: Fresh = False,
     workers: Workers = 2,
@@ -57,7 +58,8 @@ def run(
 
     config = read_config(experiment)
     folder = config.path(config.output) if output is None else output.resolve()
-    _run(config, folder, fresh, workers, dry_run, f"plackett run {experiment}")
+    again = f"plackett run {experiment}" + ("" if output is None else f" -o {output}")
+    _run(config, folder, fresh, workers, dry_run, again)
 
 
 def _run(
@@ -67,23 +69,28 @@ def _run(
     from plackett.experiment.store import Store
 
     if dry_run:
-        show(f"{config.title}\nresults  {folder}")
+        show(f"{config.title}\nresults   {folder}")
         show(make_plan(config).describe(Store(folder / "steps")))
         return
     try:
         with _telling() as tell:
             outcome = run_experiment(config, output=folder, fresh=fresh, workers=workers, tell=tell)
     except KeyboardInterrupt:
-        announce(f"\nstopped; the steps that are done are kept. Go on with: {again}")
+        announce(f"stopped; finished steps are kept in {folder / 'steps'}. Go on with: {again}")
         raise
     show(str(outcome.comparison))
-    show(f"\nreport  {outcome.report}")
-    show(f"runs    {outcome.folder / 'runs'}")
+    show(f"\nreport  {_near(outcome.report)}\nruns    {_near(outcome.folder / 'runs')}")
+
+
+def _near(path: Path) -> str:
+    """The path from the current folder, where it lies inside."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 @contextmanager
 def _telling() -> Iterator[Callable[[Event], None]]:
-    """Lines of progress on standard error, with a running clock where that is a screen."""
+    """Lines of progress on standard error, with what is in hand below where that is a screen."""
     if not sys.stderr.isatty():
         yield _tell_plainly
         return
@@ -91,13 +98,17 @@ def _telling() -> Iterator[Callable[[Event], None]]:
     from rich.markup import escape
 
     console = Console(stderr=True)
-    with console.status("starting") as status:
+    in_hand: list[str] = []
+    with console.status("reading the data") as status:
 
         def tell(event: Event) -> None:
             if event.status == "started":
-                status.update(escape(event.label))
+                in_hand.append(event.label)
             else:
+                if event.label in in_hand:
+                    in_hand.remove(event.label)
                 console.print(_line(event), highlight=False, markup=False)
+            status.update(escape("; ".join(in_hand) or "..."))
 
         yield tell
 
@@ -108,13 +119,13 @@ def _tell_plainly(event: Event) -> None:
 
 
 def _line(event: Event) -> str:
-    notes = {
+    return {
+        "started": f"          {event.label}",
         "finished": f"{event.seconds:6.1f} s  {event.label}",
         "kept": f"    kept  {event.label}",
         "damaged": f" damaged  {event.label}: it is done again",
-        "started": f"          {event.label}",
-    }
-    return notes[event.status]
+        "stopping": f"stopping  {event.label}; Ctrl-C again gives them up",
+    }[event.status]
 
 
 def register(app: typer.Typer) -> None:

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 import plackett
-from plackett.cli import experimenting, measuring, ranking, retrieving
+from plackett.cli import converting, experimenting, measuring, ranking, retrieving
 from plackett.cli.console import announce, show
 from plackett.errors import PlackettError
 
 __all__ = ["app", "main"]
 
+WRONG, INTERRUPTED = 2, 130
+
 app = typer.Typer(
     name="plackett",
-    help="Ranking, proven: retrieve, learn to rank, evaluate, and compare with evidence.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,16 +34,21 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
     traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show where in the code an error arose.")
+        bool,
+        typer.Option("--traceback", help="Show where in the code an error arose (any place)."),
     ] = False,
 ) -> None:
-    """Ranking, proven: retrieve, learn to rank, evaluate, and compare with evidence."""
+    """Ranking, proven: retrieve, learn to rank, evaluate, and compare with evidence.
+
+    Start with `plackett demo`. Wherever a command takes a file, - is standard input or output.
+    """
 
 
-for _commands in (experimenting, retrieving, ranking, measuring):
+for _commands in (experimenting, retrieving, ranking, measuring, converting):
     _commands.register(app)
 
 
@@ -51,10 +57,13 @@ def main() -> None:
 
     Exit codes: 0 done, 1 a defect of plackett, 2 wrong usage, data or configuration, 130 Ctrl-C.
     """
+    arguments = [argument for argument in sys.argv[1:] if argument != "--traceback"]
     try:
-        app()
+        app(arguments, prog_name="plackett")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except (PlackettError, OSError) as error:
-        if "--traceback" in sys.argv:
+        if len(arguments) < len(sys.argv) - 1:
             raise
         announce(f"plackett: {error}")
-        sys.exit(2)
+        sys.exit(WRONG)

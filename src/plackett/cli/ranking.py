@@ -1,20 +1,35 @@
-"""`plackett features`, `train`, `rank`, `explain`: learned rankers from the command line."""
+"""`plackett features`, `train`, `rank`, `explain`, `rankers`: learned rankers."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from plackett.cli.console import announce, examples, parse_settings, show
+from plackett.cli.console import (
+    announce,
+    counted,
+    examples,
+    input_file,
+    output_file,
+    parse_settings,
+    progress_bar,
+    show,
+    split_names,
+)
+from plackett.cli.retrieving import read_queries
+from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plackett.data import RankingDataset
+    from plackett.rankers.base import Ranker
 
-__all__ = ["explain", "features", "rank", "train"]
+__all__ = ["explain", "features", "rank", "rankers", "train"]
 
-Data = Annotated[Path, typer.Argument(help="Rows of features: SVMlight, Parquet or npz.")]
+Data = Annotated[Path, typer.Argument(help="Rows of features: SVMlight, Parquet, Arrow or npz.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a trained model.")]
 Format = Annotated[
     str | None, typer.Option("--format", help="File format, where the suffix does not tell.")
 ]
@@ -23,92 +38,138 @@ Format = Annotated[
 def _read(path: Path, format_name: str | None) -> RankingDataset:
     from plackett.data import RankingDataset
 
-    return RankingDataset.read(path, format=format_name)
+    with input_file(path, ".svm") as file:
+        return RankingDataset.read(file, format=format_name)
+
+
+def _kind(name: str) -> type[Ranker]:
+    """A ranker's class by its name, in capitals or not."""
+    from plackett.rankers import registry
+
+    exact = {known.lower(): known for known in registry.names()}
+    return registry.get(exact.get(name.lower(), name))
 
 
 def features(
     folder: Annotated[Path, typer.Argument(metavar="INDEX", help="The folder of an index.")],
     run: Annotated[Path, typer.Argument(help="The candidates.")],
-    queries: Annotated[str, typer.Option(help="The query texts; or cranfield.")],
+    queries: Annotated[Path, typer.Option(help="The query texts; or cranfield.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the rows go.")],
     qrels: Annotated[Path | None, typer.Option(help="Judgments; grades are 0 without.")] = None,
-    names: Annotated[str | None, typer.Option(help="Features, with commas.")] = None,
+    names: Annotated[
+        str | None, typer.Option(help="Features, with commas; by default all lexical ones.")
+    ] = None,
     normalise: Annotated[str, typer.Option(help="none, query_minmax or query_zscore.")] = "none",
 ) -> None:
-    """Describe the candidates of a run by features."""
-    from plackett.data import Qrels, Queries, Run, load_collection
+    """Describe the candidates of a run by features, for training or ranking."""
+    from plackett.data import Qrels, Run
     from plackett.features import FeatureSet
     from plackett.retrievers import BM25
 
-    texts = load_collection("cranfield").queries if queries == "cranfield" else None
-    chosen = FeatureSet.lexical(
-        BM25.open(folder),
-        names=None if names is None else [name.strip() for name in names.split(",")],
-        normalise=normalise,  # type: ignore[arg-type]
+    bm25 = BM25.open(folder)
+    wanted = split_names(names)
+    scaling: Any = normalise  # FeatureSet checks it
+    chosen = (
+        FeatureSet.lexical(bm25, normalise=scaling)
+        if wanted is None
+        else FeatureSet.of(wanted, bm25, normalise=scaling)
     )
-    dataset = chosen.extract(
-        Run.read(run),
-        None if qrels is None else Qrels.read(qrels),
-        queries=Queries.read(queries) if texts is None else texts,
-    )
-    dataset.write(output)
-    announce(f"{len(dataset):,} rows of {len(chosen)} features: {output}")
+    with input_file(run, ".txt") as path:
+        candidates = Run.read(path)
+    judged = None if qrels is None else Qrels.read(qrels)
+    dataset = chosen.extract(candidates, judged, queries=read_queries(queries))
+    with output_file(output, ".svm") as path:
+        dataset.write(path)
+    announce(f"{counted(len(dataset), 'row')} of {counted(len(chosen), 'feature')}: {output}")
 
 
 def train(
     data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model.")],
-    ranker: Annotated[str, typer.Option(help="LambdaMART, LinearRanker, ...")] = "LambdaMART",
+    ranker: Annotated[
+        str, typer.Option(help="LambdaMART, LinearRanker ... (see `plackett rankers`).")
+    ] = "LambdaMART",
     valid: Annotated[Path | None, typer.Option(help="Rows that decide when to stop.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter: name=value; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter; repeatable."),
     ] = None,
     format_name: Format = None,
 ) -> None:
     """Train a ranker on judged rows and save it."""
-    from plackett.rankers import registry
-
-    model = registry.get(ranker)().set_params(**parse_settings(settings or []))
+    model = _kind(ranker)().set_params(**parse_settings(settings or []))
     training = _read(data, format_name)
-    model.fit(training, None if valid is None else _read(valid, format_name))
+    validation = None if valid is None else _read(valid, format_name)
+    with progress_bar("training") as progress:
+        reports = "progress" in model.get_params()
+        if reports:
+            model.set_params(progress=progress)
+        model.fit(training, validation)
+        if reports:
+            model.set_params(progress=None)
     model.save(output)
-    announce(f"trained {model!r} on {training.n_queries} queries: {output}")
+    announce(f"trained {model!r} on {counted(training.n_queries, 'query', 'queries')}: {output}")
     show(f"{model.measure} on the training rows: {model.score(training):.4f}")
 
 
 def rank(
-    model: Annotated[Path, typer.Argument(help="The folder of a model.")],
+    model: Model,
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the run goes.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the run goes (- prints it).")
+    ],
     format_name: Format = None,
 ) -> None:
     """Rank rows of features with a trained model."""
     from plackett.rankers import load_ranker
 
     run = load_ranker(model).rank(_read(data, format_name))
-    run.replace(name=model.name or "run").write(output)
-    announce(f"{len(run)} queries: {output}")
+    with output_file(output, ".txt") as path:
+        run.replace(name=model.resolve().name).write(path)
+    announce(f"{counted(len(run), 'query', 'queries')}: {output}")
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="The folder of a model.")],
-    data: Data,
+    model: Model,
+    data: Annotated[
+        Path | None, typer.Argument(help="Rows of features, which hold the query.")
+    ] = None,
     query: Annotated[str | None, typer.Option(help="The query's id.")] = None,
-    above: Annotated[str | None, typer.Option(help="A document.")] = None,
+    above: Annotated[str | None, typer.Option(help="A document; by default the best.")] = None,
     below: Annotated[str | None, typer.Option(help="Another document.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     format_name: Format = None,
 ) -> None:
-    """Why does one document stand above another? Without --query: what does the model rely on?"""
+    """Why does one document stand above another? Without --query: what the model relies on."""
     from plackett.rankers import load_ranker
 
     loaded = load_ranker(model)
     if query is None:
-        for name, share in loaded.importance().items():
-            show(f"{share:12.4f}  {name}")
+        shares = loaded.importance()
+        width = max((len(name) for name in shares), default=0)
+        table = "\n".join(f"{name:<{width}}  {share:12.4f}" for name, share in shares.items())
+        show(json.dumps(shares, indent=2) if as_json else table)
         return
+    if data is None:
+        raise ConfigurationError("explaining a query needs the rows of features that hold it.")
     answer = loaded.explain(_read(data, format_name), query, above=above, below=below)
     show(answer.to_json() if as_json else str(answer))
+
+
+def rankers(
+    name: Annotated[str | None, typer.Argument(help="One ranker.")] = None,
+) -> None:
+    """List the rankers and their parameters, which `train --set` takes."""
+    import inspect
+
+    from plackett.rankers import registry
+
+    kinds = [registry.get(known) for known in registry.names()] if name is None else [_kind(name)]
+    for kind in kinds:
+        show(f"{kind.__name__}: {(inspect.getdoc(kind) or '').splitlines()[0]}")
+        for parameter, value in kind().get_params().items():
+            if parameter != "progress":
+                show(f"    {parameter}={value!r}")
 
 
 def register(app: typer.Typer) -> None:
@@ -120,14 +181,15 @@ def register(app: typer.Typer) -> None:
     )(features)
     app.command(
         epilog=examples(
-            "plackett train train.parquet -o model",
-            "plackett train train.svm --valid valid.svm --set trees=500 --set leaves=15 -o model",
+            "plackett train train.parquet --set trees=50 --set leaves=15 -o model",
+            "plackett train train.parquet --valid valid.parquet --ranker linearranker -o linear",
         )
     )(train)
-    app.command(epilog=examples("plackett rank model test.parquet -o run.txt"))(rank)
+    app.command(epilog=examples("plackett rank model test.parquet -o ltr.txt"))(rank)
     app.command(
         epilog=examples(
-            "plackett explain model test.parquet --query q1 --above d7 --below d2",
-            "plackett explain model test.parquet",
+            "plackett explain model test.parquet --query 1 --above 184 --below 486",
+            "plackett explain model",
         )
     )(explain)
+    app.command(epilog=examples("plackett rankers", "plackett rankers LambdaMART"))(rankers)

@@ -62,4 +62,6 @@ def _sources(manifest: Mapping[str, Any]) -> str:
     rows = [[escape(name), f"sha256 {value}"] for name, value in manifest["data_sha256"].items()]
     rows += [[escape(name), escape(value)] for name, value in manifest["libraries"].items()]
     rows += [[name, escape(manifest[name])] for name in ("plackett", "python", "platform")]
-    return html.table(["made from", ""], rows, caption="Data and software", left=2, texts=(1,))
+    return html.table(
+        ["made from", "version"], rows, caption="Data and software", left=2, texts=(1,)
+    )
