@@ -38,6 +38,7 @@ FLOORS = {
     "scale": 7,
     "cli": 8,
     "serve": 8,
+    "__main__": 9,
 }
 GROUND = {"errors", "_optional", "data"}  # these three make up one floor and may meet
 HEAVY = ("torch", "numba", "pandas", "polars", "scipy", "lightgbm", "pyarrow", "typer", "rich")

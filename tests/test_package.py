@@ -62,3 +62,9 @@ def test_module_runs_where_the_script_is_not_on_the_path() -> None:
     code = "import sys; sys.argv = ['plackett', '--version']; from plackett.cli import main; main()"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == f"plackett {pk.__version__}"
+
+
+def test_the_package_is_a_program() -> None:
+    command = [sys.executable, "-m", "plackett", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"plackett {pk.__version__}\n"

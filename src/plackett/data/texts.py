@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy.typing as npt
 import pyarrow as pa
@@ -26,7 +26,7 @@ class _TextTable:
 
     __slots__ = ("__weakref__", "fields", "ids", "table")
 
-    _kind = "corpus"
+    _kind: ClassVar[Literal["corpus", "queries"]] = "corpus"
 
     def __init__(self, table: pa.Table, *, fields: Iterable[str] | None = None) -> None:
         if "id" not in table.column_names:

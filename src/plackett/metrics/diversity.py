@@ -66,7 +66,8 @@ class _AlphaNDCG(Measure):
     """nDCG whose gain counts subtopics, each worth less the more often it was seen above.
 
     gain(d) = sum over its subtopics of (1 - alpha)^(times seen above). The ideal order is the
-    greedy one. Clarke et al., "Novelty and diversity in information retrieval evaluation", SIGIR 2008.
+    greedy one. Clarke et al., "Novelty and diversity in information retrieval evaluation", SIGIR
+    2008.
     """
 
     name: ClassVar[str] = "alpha_nDCG"
@@ -141,10 +142,10 @@ class _ERRIA(Measure):
     @property
     def definition(self) -> str:
         """The exact definition in words."""
+        within = "the whole list" if self.cutoff is None else f"the first {self.cutoff}"
         return (
             "mean over subtopics of the expected reciprocal rank with stopping probability 1/2 at "
-            f"a relevant document, "
-            f"{'whole list' if self.cutoff is None else f'first {self.cutoff}'}; relevant = grade {self.rel:g} or more"
+            f"a relevant document, over {within}; relevant = grade {self.rel:g} or more"
         )
 
 
