@@ -15,7 +15,14 @@ import pytest
 import plackett as pk
 from plackett.data.dataset import RankingDataset
 from plackett.errors import DataError
-from plackett.experiment import Event, ExperimentConfig, Outcome, parse_config, run_experiment
+from plackett.experiment import (
+    Event,
+    ExperimentConfig,
+    Outcome,
+    make_plan,
+    parse_config,
+    run_experiment,
+)
 from plackett.experiment.store import Store
 from plackett.rankers import LambdaMART, LinearRanker
 
@@ -90,6 +97,24 @@ def test_the_results_are_complete(finished: tuple[ExperimentConfig, Outcome]) ->
     page = outcome.report.read_text()
     assert "bm25 % 8 &gt;&gt; linear % 4 &gt;&gt; trees" in page
     assert "<title>Small" in page
+
+
+def test_a_model_is_saved_with_its_features(
+    finished: tuple[ExperimentConfig, Outcome],
+) -> None:
+    config, outcome = finished
+    plan = make_plan(config)
+    steps = outcome.folder / "steps"
+    bm25 = pk.BM25.open(steps / f"index-{plan.index.key}" / "index")
+    part = plan.train[0]
+    folder = steps / f"train-{part.step.key}"
+    features = pk.FeatureSet.load(folder / "model", bm25)
+    ranker = pk.load_ranker(folder / "model")
+    assert features.names == ranker.feature_names_
+    run = outcome.runs["bm25"]
+    rows, scores = np.load(folder / "rows.npy"), np.load(folder / "scores.npy")
+    again = ranker.predict(features.extract(run).take_rows(rows))
+    np.testing.assert_allclose(again, scores, rtol=1e-6)
 
 
 def test_the_manifest_says_how_to_repeat_it(finished: tuple[ExperimentConfig, Outcome]) -> None:

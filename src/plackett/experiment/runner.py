@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from plackett.data.collections import Collection
-from plackett.data.dataset import RankingDataset
 from plackett.data.run import Run
 from plackett.experiment import work
 from plackett.experiment.config import ExperimentConfig
@@ -166,8 +165,8 @@ def _rank(
             plan.features,
             lambda path: work.extract_features(config, first, collection.qrels, bm25, path),
         )
-        dataset = RankingDataset.open(described / "dataset", verify=False)  # `do` has checked it
-        folders = _train(config, plan, shop, dataset, workers)
+        dataset = work.read_dataset(described)
+        folders = _train(config, plan, shop, described, workers)
         candidates = first.replace(costs=(*first.costs, *work.read_costs(described)))
         for ranker in config.rankers:
             own = [folders[part.step.key] for part in plan.train if part.ranker is ranker]
@@ -179,7 +178,7 @@ def _rank(
 
 
 def _train(
-    config: ExperimentConfig, plan: Plan, shop: _Workshop, dataset: RankingDataset, workers: int
+    config: ExperimentConfig, plan: Plan, shop: _Workshop, described: Path, workers: int
 ) -> dict[str, Path]:
     """Train all folds of all rankers; what is finished when one fails or Ctrl-C comes is kept."""
     threads = max(1, (os.cpu_count() or 1) // workers)
@@ -187,7 +186,7 @@ def _train(
     def work_on(part: TrainStep) -> Path:
         return shop.do(
             part.step,
-            lambda path: work.train_fold(config, part.ranker, part.fold, dataset, path, threads),
+            lambda path: work.train_fold(config, part.ranker, part.fold, described, path, threads),
         )
 
     # Two rankers of the same kind and parameters are one work.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,6 +32,7 @@ __all__ = [
     "open_index",
     "read_collection",
     "read_costs",
+    "read_dataset",
     "read_run",
     "retrieve",
     "run_pipeline",
@@ -125,15 +127,18 @@ def train_fold(
     config: ExperimentConfig,
     ranker: RankerConfig,
     fold: int,
-    dataset: RankingDataset,
+    described: Path,
     folder: Path,
     threads: int,
 ) -> None:
     """Train on the other folds' queries and score this fold's; writes the model and the scores.
 
+    The model's folder also holds the definitions of the features it was trained on, taken from
+    `described`, the finished features step: `load_ranker` and `FeatureSet.load` read that folder.
     `threads` is how many the training may use where the ranker takes that parameter and the
     experiment does not set it; the result does not depend on it.
     """
+    dataset = read_dataset(described)
     rest, held_out = list(QueryKFold(config.folds.k, config.folds.seed).split(dataset))[fold]
     train, valid = dataset.take_rows(rest), None
     if config.folds.validation > 0:
@@ -150,9 +155,15 @@ def train_fold(
     seconds = time.perf_counter() - started
     model.set_params(**chosen)
     model.save(folder / "model")
+    shutil.copy(described / "features" / "features.json", folder / "model")
     np.save(folder / "rows.npy", held_out)
     np.save(folder / "scores.npy", scores)
     _write_costs(folder, Cost(repr(model), seconds, test.n_queries, len(test)))
+
+
+def read_dataset(described: Path) -> RankingDataset:
+    """The rows of a finished features step, memory-mapped; the store has checked the files."""
+    return RankingDataset.open(described / "dataset", verify=False)
 
 
 def join_folds(name: str, first: Run, dataset: RankingDataset, folders: list[Path]) -> Run:
