@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,12 +78,84 @@ def _moved(columns: DatasetColumns, out: Path | None) -> DatasetColumns:
     return columns if out is None else columns._replace(X=move_to_file(columns.X, out))
 
 
+class _TableFormat(ABC):
+    """A format that holds any Arrow table; columns are found by name."""
+
+    @staticmethod
+    @abstractmethod
+    def read_table(path: Path) -> pa.Table:
+        """The whole file."""
+
+    @staticmethod
+    @abstractmethod
+    def write_table(path: Path, table: pa.Table) -> None:
+        """Write the whole file, atomically."""
+
+    @classmethod
+    def read_texts(cls, path: Path, *, kind: str) -> pa.Table:
+        """All texts."""
+        return rename_id(cls.read_table(path), path)
+
+    @classmethod
+    def write_texts(cls, path: Path, table: pa.Table) -> None:
+        """Write the table."""
+        cls.write_table(path, table)
+
+    @classmethod
+    def read_run(cls, path: Path) -> RunColumns:
+        """Columns query, document, score."""
+        return run_from_table(cls.read_table(path), path)
+
+    @classmethod
+    def write_run(
+        cls,
+        path: Path,
+        query: pa.Array,
+        document: pa.Array,
+        rank: npt.NDArray[np.int64],
+        score: npt.NDArray[np.float32],
+        name: str,
+    ) -> None:
+        """Write columns query, document, rank, score."""
+        cls.write_table(path, table_of_run(query, document, rank, score, name))
+
+    @classmethod
+    def read_qrels(cls, path: Path, *, subtopics: bool) -> QrelsColumns:
+        """Columns query, document, grade (and subtopic)."""
+        return qrels_from_table(cls.read_table(path), path, subtopics=subtopics)
+
+    @classmethod
+    def write_qrels(
+        cls,
+        path: Path,
+        query: pa.Array,
+        document: pa.Array,
+        grade: npt.NDArray[np.float32],
+        subtopic: pa.Array | None,
+    ) -> None:
+        """Write columns query, document, grade (and subtopic)."""
+        cls.write_table(path, table_of_qrels(query, document, grade, subtopic))
+
+    @classmethod
+    def read_dataset(cls, path: Path, *, out: Path | None, max_features: int) -> DatasetColumns:
+        """Columns label, query, perhaps document; the others are features."""
+        return _moved(dataset_from_table(cls.read_table(path), path), out)
+
+    @classmethod
+    def write_dataset(cls, path: Path, columns: DatasetColumns) -> None:
+        """Write columns label, query, document, and one a feature."""
+        cls.write_table(path, table_of_dataset(columns))
+
+
 @TEXTS.register("parquet", suffixes=(".parquet",))
 @DATASETS.register("parquet", suffixes=(".parquet",))
 @QRELS.register("parquet", suffixes=(".parquet",))
 @RUNS.register("parquet", suffixes=(".parquet",))
-class ParquetFormat:
+class ParquetFormat(_TableFormat):
     """Parquet files; columns are found by name."""
+
+    read_table = staticmethod(read_parquet)
+    write_table = staticmethod(write_parquet)
 
     @staticmethod
     def scan_texts(path: Path, *, kind: str, rows: int) -> Iterator[pa.RecordBatch]:
@@ -93,121 +166,18 @@ class ParquetFormat:
             for batch in parquet.ParquetFile(path).iter_batches(batch_size=rows):
                 yield from rename_id(pa.Table.from_batches([batch]), path).to_batches()
 
-    @staticmethod
-    def read_texts(path: Path, *, kind: str) -> pa.Table:
-        """All texts."""
-        return rename_id(read_parquet(path), path)
-
-    @staticmethod
-    def write_texts(path: Path, table: pa.Table) -> None:
-        """Write the table."""
-        write_parquet(path, table)
-
-    @staticmethod
-    def read_run(path: Path) -> RunColumns:
-        """Columns query, document, score."""
-        return run_from_table(read_parquet(path), path)
-
-    @staticmethod
-    def write_run(
-        path: Path,
-        query: pa.Array,
-        document: pa.Array,
-        rank: npt.NDArray[np.int64],
-        score: npt.NDArray[np.float32],
-        name: str,
-    ) -> None:
-        """Write columns query, document, rank, score."""
-        write_parquet(path, table_of_run(query, document, rank, score, name))
-
-    @staticmethod
-    def read_qrels(path: Path, *, subtopics: bool) -> QrelsColumns:
-        """Columns query, document, grade (and subtopic)."""
-        return qrels_from_table(read_parquet(path), path, subtopics=subtopics)
-
-    @staticmethod
-    def write_qrels(
-        path: Path,
-        query: pa.Array,
-        document: pa.Array,
-        grade: npt.NDArray[np.float32],
-        subtopic: pa.Array | None,
-    ) -> None:
-        """Write columns query, document, grade (and subtopic)."""
-        write_parquet(path, table_of_qrels(query, document, grade, subtopic))
-
-    @staticmethod
-    def read_dataset(path: Path, *, out: Path | None, max_features: int) -> DatasetColumns:
-        """Columns label, query, perhaps document; the others are features."""
-        return _moved(dataset_from_table(read_parquet(path), path), out)
-
-    @staticmethod
-    def write_dataset(path: Path, columns: DatasetColumns) -> None:
-        """Write columns label, query, document, and one a feature."""
-        write_parquet(path, table_of_dataset(columns))
-
 
 @TEXTS.register("arrow", suffixes=(".arrow", ".feather", ".ipc"))
 @DATASETS.register("arrow", suffixes=(".arrow", ".feather", ".ipc"))
 @QRELS.register("arrow", suffixes=(".arrow", ".feather", ".ipc"))
 @RUNS.register("arrow", suffixes=(".arrow", ".feather", ".ipc"))
-class ArrowFormat:
+class ArrowFormat(_TableFormat):
     """Arrow IPC files, memory-mapped; columns are found by name."""
 
-    @staticmethod
-    def scan_texts(path: Path, *, kind: str, rows: int) -> Iterator[pa.RecordBatch]:
+    read_table = staticmethod(_read_arrow)
+    write_table = staticmethod(_write_arrow)
+
+    @classmethod
+    def scan_texts(cls, path: Path, *, kind: str, rows: int) -> Iterator[pa.RecordBatch]:
         """The texts in record batches of at most `rows` rows."""
-        yield from ArrowFormat.read_texts(path, kind=kind).to_batches(max_chunksize=rows)
-
-    @staticmethod
-    def read_texts(path: Path, *, kind: str) -> pa.Table:
-        """All texts, as they lie on disk."""
-        return rename_id(_read_arrow(path), path)
-
-    @staticmethod
-    def write_texts(path: Path, table: pa.Table) -> None:
-        """Write the table."""
-        _write_arrow(path, table)
-
-    @staticmethod
-    def read_run(path: Path) -> RunColumns:
-        """Columns query, document, score."""
-        return run_from_table(_read_arrow(path), path)
-
-    @staticmethod
-    def write_run(
-        path: Path,
-        query: pa.Array,
-        document: pa.Array,
-        rank: npt.NDArray[np.int64],
-        score: npt.NDArray[np.float32],
-        name: str,
-    ) -> None:
-        """Write columns query, document, rank, score."""
-        _write_arrow(path, table_of_run(query, document, rank, score, name))
-
-    @staticmethod
-    def read_qrels(path: Path, *, subtopics: bool) -> QrelsColumns:
-        """Columns query, document, grade (and subtopic)."""
-        return qrels_from_table(_read_arrow(path), path, subtopics=subtopics)
-
-    @staticmethod
-    def write_qrels(
-        path: Path,
-        query: pa.Array,
-        document: pa.Array,
-        grade: npt.NDArray[np.float32],
-        subtopic: pa.Array | None,
-    ) -> None:
-        """Write columns query, document, grade (and subtopic)."""
-        _write_arrow(path, table_of_qrels(query, document, grade, subtopic))
-
-    @staticmethod
-    def read_dataset(path: Path, *, out: Path | None, max_features: int) -> DatasetColumns:
-        """Columns label, query, perhaps document; the others are features."""
-        return _moved(dataset_from_table(_read_arrow(path), path), out)
-
-    @staticmethod
-    def write_dataset(path: Path, columns: DatasetColumns) -> None:
-        """Write columns label, query, document, and one a feature."""
-        _write_arrow(path, table_of_dataset(columns))
+        yield from cls.read_texts(path, kind=kind).to_batches(max_chunksize=rows)
