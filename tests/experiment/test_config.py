@@ -104,3 +104,12 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
     with pytest.raises(ConfigurationError, match=r"cannot read .*latin\.toml.*utf-8"):
         read_config(tmp_path / "latin.toml")
+
+
+def test_a_value_that_a_ranker_cannot_take_is_said_before_anything_runs(tmp_path: Path) -> None:
+    text = """
+        collection = { name = "cranfield" }
+        rankers = [{ name = "trees", kind = "LambdaMART", parameters = { trees = -1 } }]
+    """
+    with pytest.raises(ConfigurationError, match=r"rankers\.0: trees=-1; expected an integer"):
+        parse_config(text, name="e.toml", base=tmp_path)

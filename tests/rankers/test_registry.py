@@ -102,4 +102,4 @@ def test_parameters_survive_saving(tmp_path: Path) -> None:
 
 def test_numpy_numbers_are_numbers() -> None:
     ranker = LambdaMART(trees=np.int64(3), learning_rate=np.float32(0.5))
-    ranker._check_parameters()
+    ranker.check_parameters()

@@ -147,7 +147,9 @@ class RankerConfig(_Section):
 
     @model_validator(mode="after")
     def _known(self) -> RankerConfig:
-        _as_value_error(lambda: registry.get(self.kind)().set_params(**self.parameters))
+        _as_value_error(
+            lambda: registry.get(self.kind)().set_params(**self.parameters).check_parameters()
+        )
         return self
 
 

@@ -64,7 +64,7 @@ class Ranker(Parameters, ABC):
         ConfigurationError : a parameter is outside its range.
         DataError : `train` is empty or not finite, or `valid` has other features.
         """
-        self._check_parameters()
+        self.check_parameters()
         check_trainable(train)
         if valid is not None:
             check_trainable(valid)
@@ -206,12 +206,12 @@ class Ranker(Parameters, ABC):
         check_schema(dataset, self.feature_names_, self.missing_)
 
     @abstractmethod
-    def importance(self) -> dict[str, float]:
-        """How much the ranker relies on each feature, greatest first."""
+    def check_parameters(self) -> None:
+        """Raise ConfigurationError for a parameter outside its range."""
 
     @abstractmethod
-    def _check_parameters(self) -> None:
-        """Raise ConfigurationError for a parameter outside its range."""
+    def importance(self) -> dict[str, float]:
+        """How much the ranker relies on each feature, greatest first."""
 
     @abstractmethod
     def _learn(self, train: RankingDataset, valid: RankingDataset | None) -> bool:

@@ -153,7 +153,7 @@ class LambdaMART(Ranker):
         order = np.argsort(-values, kind="stable")
         return {self.feature_names_[f]: float(values[f]) for f in order}
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
         check_choice("objective", self.objective, OBJECTIVES)
         for name, low in (
             ("trees", 1),

@@ -121,7 +121,7 @@ class LinearRanker(Ranker):
         order = np.argsort(-sizes, kind="stable")
         return {self.feature_names_[f]: float(sizes[f]) for f in order}
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
         check_choice("method", self.method, METHODS)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         check_choice("pair_weights", self.pair_weights, ("none", "gain"))
