@@ -5,9 +5,10 @@
     python benchmarks/bm25.py --small --json results.json
 
 The collection is drawn from Zipf's law (exponent 1, 200,000 words); a query is 3 to 6 distinct
-words whose ranks are uniform on a logarithmic scale from 10 to 20,000. Every system reads the same
-text file, cuts it at spaces, and searches each query on its own through its Python interface, in a
-process of its own that is restricted to one thread.
+words whose ranks are uniform on a logarithmic scale from 10 to 20,000, or, with `--law zipf`, drawn
+as those of documents are, so that most queries hold words of very long lists. Every system reads
+the same text file, cuts it at spaces, and searches each query on its own through its Python
+interface, in a process of its own that is restricted to one thread.
 
 - plackett: `BM25.build` (analyzer "whitespace", forward tokens kept); one query at a time from its
   text to arrays of documents and scores, and all queries at once by `BM25.search`, to a Run.
@@ -39,7 +40,7 @@ SMALL = {"documents": 20_000, "words": 20_000, "queries": 100}
 TOKENS = 60
 
 
-def generate(folder: Path, size: dict[str, int]) -> None:
+def generate(folder: Path, size: dict[str, int], law: str) -> None:
     """Write `docs.txt` (a document a line) and `queries.txt`."""
     import numpy as np
 
@@ -54,7 +55,11 @@ def generate(folder: Path, size: dict[str, int]) -> None:
     highest = np.log(size["words"] / 100)
     with open(folder / "queries.txt", "w") as file:
         for _ in range(size["queries"]):
-            ranks = (np.exp(rng.random(rng.integers(3, 7)) * highest) * 10).astype(int)
+            draws = rng.random(rng.integers(3, 7))
+            if law == "zipf":
+                ranks = np.searchsorted(mass, draws * mass[-1])
+            else:
+                ranks = (np.exp(draws * highest) * 10).astype(int)
             file.write(" ".join(words[np.unique(ranks)]) + "\n")
 
 
@@ -235,6 +240,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--setup", action="store_true", help="make the peers' environment")
     parser.add_argument("--small", action="store_true", help="20,000 documents, 100 queries")
+    parser.add_argument(
+        "--law", choices=["log", "zipf"], default="log", help="how query words are drawn"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -255,7 +263,7 @@ def main() -> None:
         sys.exit("the peers are not installed: run with --setup first")
     systems = list(dict.fromkeys(["plackett", *options.systems]))
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder), SMALL if options.small else FULL)
+        generate(Path(folder), SMALL if options.small else FULL, options.law)
         runs = [
             {system: measure(system, Path(folder)) for system in systems}
             for _ in range(options.repeats)
