@@ -9,6 +9,8 @@ from importlib import metadata, resources
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
 
 import plackett as pk
 
@@ -68,3 +70,25 @@ def test_the_package_is_a_program() -> None:
     command = [sys.executable, "-m", "plackett", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"plackett {pk.__version__}\n"
+
+
+def applies(marker: Marker | None, python: str, extra: str) -> bool:
+    """Whether a requirement counts under a Python, with an extra."""
+    environment = {"python_version": python, "python_full_version": f"{python}.0", "extra": extra}
+    return marker is None or marker.evaluate(environment)
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("extra", ["", "dev", "neural"])
+def test_every_requirement_has_one_pin_that_satisfies_it(python: str, extra: str) -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    for wanted in map(Requirement, metadata.requires("plackett") or []):
+        if applies(wanted.marker, python, extra):
+            found = [
+                pin for pin in pins if pin.name == wanted.name and applies(pin.marker, python, "")
+            ]
+            assert len(found) == 1, f"{wanted.name} has {len(found)} pins for Python {python}"
+            (pinned,) = found[0].specifier
+            assert pinned.operator == "==", found[0]
+            assert wanted.specifier.contains(pinned.version), f"{found[0]} is not {wanted}"
