@@ -55,7 +55,15 @@ _HOME = {
         "nDCG",
         "nERR",
     ),
-    "plackett.rankers": ("LambdaMART", "LinearRanker", "load_ranker"),
+    "plackett.rankers": (
+        "CatBoostRanker",
+        "Distilled",
+        "LambdaMART",
+        "LinearRanker",
+        "XGBoostRanker",
+        "load_ranker",
+    ),
+    "plackett.rankers.neural": ("MLP", "SelfAttention", "SetRanker"),
     "plackett.retrievers": ("BM25",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -64,6 +72,8 @@ _ROOMS = (
     "errors",
     "experiment",
     "features",
+    "fusion",
+    "losses",
     "metrics",
     "pipeline",
     "rankers",
@@ -77,10 +87,13 @@ __all__ = [
     "DCG",
     "ERR",
     "ERR_IA",
+    "MLP",
     "RBP",
     "RR",
+    "CatBoostRanker",
     "ClickLog",
     "Corpus",
+    "Distilled",
     "F",
     "FeatureSet",
     "IPrec",
@@ -97,9 +110,12 @@ __all__ = [
     "RankingDataset",
     "Rprec",
     "Run",
+    "SelfAttention",
     "SetAP",
+    "SetRanker",
     "StRecall",
     "Success",
+    "XGBoostRanker",
     "__version__",
     "alpha_nDCG",
     "bpref",
@@ -153,7 +169,15 @@ if TYPE_CHECKING:
         nDCG,
         nERR,
     )
-    from plackett.rankers import LambdaMART, LinearRanker, load_ranker
+    from plackett.rankers import (
+        CatBoostRanker,
+        Distilled,
+        LambdaMART,
+        LinearRanker,
+        XGBoostRanker,
+        load_ranker,
+    )
+    from plackett.rankers.neural import MLP, SelfAttention, SetRanker
     from plackett.retrievers import BM25
 
 

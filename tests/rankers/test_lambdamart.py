@@ -172,7 +172,7 @@ def test_ctrl_c_keeps_the_trees_grown(make_data: MakeData, tmp_path: Path) -> No
 
 
 def test_ctrl_c_before_the_first_tree(make_data: MakeData, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(self: lightgbm.Booster) -> bool:
+    def interrupt(self: lightgbm.Booster, *_: Any) -> bool:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(lightgbm.Booster, "update", interrupt)
@@ -240,6 +240,79 @@ def test_a_model_that_lightgbm_cannot_read(make_data: MakeData, tmp_path: Path) 
     write_folder(tmp_path / "model", saved)
     with pytest.raises(DataError, match="LightGBM"):
         LambdaMART.load(tmp_path / "model")
+
+
+# Objectives of plackett's own
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_fast_lambdarank_grows_lightgbm_s_trees(make_data: MakeData, threads: int) -> None:
+    """The gradients differ by LightGBM's table of the logistic, so the scores by as little."""
+    data = make_data(queries=60)
+    ours = LambdaMART(objective="fast_lambdarank", trees=10, threads=threads).fit(data)
+    theirs = LambdaMART(trees=10, threads=1).fit(data)
+    np.testing.assert_allclose(ours.predict(data), theirs.predict(data), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "option", [{"truncation": 2}, {"normalise": False}, {"sigmoid": 3.0}, {"gain": "linear"}]
+)
+@pytest.mark.parametrize("objective", ["lambdarank", "fast_lambdarank"])
+def test_every_option_of_lambdarank_counts(
+    make_data: MakeData, objective: Any, option: dict[str, Any]
+) -> None:
+    data = make_data()
+    plain = LambdaMART(objective=objective, trees=5, min_documents_in_leaf=3, threads=1)
+    changed = clone(plain).set_params(**option).fit(data).predict(data)
+    assert not np.array_equal(changed, plain.fit(data).predict(data))
+
+
+@pytest.mark.parametrize("chosen", [{"objective": "fast_lambdarank"}, {"loss": "RankNet()"}])
+def test_own_objectives_give_the_same_model_with_any_number_of_threads(
+    make_data: MakeData, chosen: dict[str, Any]
+) -> None:
+    train, valid = make_data(), make_data(seed=1)
+    common = {"trees": 12, "early_stopping": 3, **chosen}
+    one, again, three = (
+        LambdaMART(threads=threads, **common).fit(train, valid) for threads in (1, 1, 3)
+    )
+    trees = [r.booster_.model_to_string().partition("parameters:")[0] for r in (one, again, three)]
+    assert trees[0] == trees[1] == trees[2]
+    assert one.trees_ == int(np.argmax(one.history_)) + 1
+
+
+def test_own_objectives_take_lists_of_any_length() -> None:
+    rows = 10_001
+    X = np.arange(rows, dtype=np.float32)[:, None]
+    data = RankingDataset(X, X[:, 0] > rows - 50, qid=np.zeros(rows, dtype=int))
+    ranker = LambdaMART(objective="fast_lambdarank", trees=3, threads=1).fit(data)
+    assert ranker.score(data) > 0.9
+
+
+def test_bagging_with_own_objectives(make_data: MakeData) -> None:
+    data = make_data()
+    bagged = {"bagging_fraction": 0.5, "bagging_frequency": 1}
+    plain = LambdaMART(objective="fast_lambdarank", trees=5, min_documents_in_leaf=3, threads=1)
+    changed = clone(plain).set_params(**bagged).fit(data).predict(data)
+    assert not np.array_equal(changed, plain.fit(data).predict(data))
+    theirs = LambdaMART(trees=5, min_documents_in_leaf=3, threads=1, **bagged).fit(data)
+    # Splits of equal merit may fall either way, so only the gist is the same.
+    assert np.corrcoef(changed, theirs.predict(data))[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("option", [{"bagging_fraction": 0.5}, {"bagging_frequency": 1}])
+def test_half_of_bagging_is_an_error(make_data: MakeData, option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="one alone does nothing"):
+        LambdaMART(**option).fit(make_data())
+
+
+def test_training_from_a_memory_mapped_folder(make_data: MakeData, tmp_path: Path) -> None:
+    data = make_data()
+    mapped = data.to_memmap(tmp_path / "data")
+    for objective in ("lambdarank", "fast_lambdarank"):
+        ranker = LambdaMART(objective=objective, trees=3, threads=1)  # type: ignore[arg-type]
+        expected = clone(ranker).fit(data).predict(data)
+        np.testing.assert_array_equal(ranker.fit(mapped).predict(mapped), expected)
 
 
 # The research collections

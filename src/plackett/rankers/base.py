@@ -44,13 +44,16 @@ class Ranker(Parameters, ABC):
     ----------
     feature_names_ : the features learned from, in order; `predict` insists on them.
     missing_ : the missing-value policy of the training data, "nan" or "zero".
+    history_ : the measure as learning went on, on the validation set where there is one.
     """
 
     libraries: ClassVar[tuple[str, ...]] = ()  # packages whose version a saved model records
+    unsaved: ClassVar[tuple[str, ...]] = ()  # parameters of a run, which a saved model leaves out
 
     measure: str | Measure
     feature_names_: tuple[str, ...]
     missing_: str
+    history_: tuple[float, ...]
 
     def fit(self, train: RankingDataset, valid: RankingDataset | None = None) -> Self:
         """Learn from `train`; with `valid`, stop where the measure on `valid` was best.
@@ -162,7 +165,11 @@ class Ranker(Parameters, ABC):
             folder,
             SavedRanker(
                 kind=type(self).__name__,
-                parameters=self.get_params(),
+                parameters={
+                    name: value
+                    for name, value in self.get_params().items()
+                    if name not in self.unsaved
+                },
                 feature_names=self.feature_names_,
                 missing=self.missing_,
                 learned=learned,

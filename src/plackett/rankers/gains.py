@@ -78,19 +78,23 @@ def gains_of(grades: npt.NDArray[np.float32], gain: Gain) -> npt.NDArray[np.floa
 
 
 def integer_grades(
-    grades: npt.NDArray[np.float32], highest: int, reason: str
+    grades: npt.NDArray[np.float32],
+    highest: int,
+    reason: str,
+    remedy: str = 'map the grades, or use objective="lambdarank" with gain="linear"',
 ) -> npt.NDArray[np.int64]:
     """The grades as integers, `int64[n]`.
 
     Raises
     ------
-    DataError : one is a fraction, negative or above `highest`; `reason` says why that matters.
+    DataError : one is a fraction, negative or above `highest`; `reason` says why that matters, and
+        `remedy` what to do.
     """
     wrong = np.flatnonzero((grades != np.floor(grades)) | (grades < 0) | (grades > highest))
     if len(wrong):
         raise DataError(
             f"grade {grades[wrong[0]]:g} ({reason})",
             expected=f"integers from 0 to {highest}",
-            remedy='map the grades, or use objective="lambdarank" with gain="linear"',
+            remedy=remedy,
         )
     return grades.astype(np.int64)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from plackett.data.dataset import RankingDataset
-from plackett.errors import ConfigurationError, CorruptFileError, DataError, UnknownNameError
+from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.metrics.base import Measure, parse_measure
 from plackett.rankers.base import Ranker
-from plackett.rankers.boosting import boost, lightgbm_dataset, load_booster
+from plackett.rankers.boosting import boost, directions, lightgbm_dataset, load_booster
 from plackett.rankers.explain import Contributions
 from plackett.rankers.gains import (
     HIGHEST_EXPONENTIAL,
@@ -21,13 +21,25 @@ from plackett.rankers.gains import (
     grade_classes,
     integer_grades,
 )
+from plackett.rankers.lambda_gradient import LambdaGradient, Objective
+from plackett.rankers.loss_objective import LossObjective, parsed_loss
 from plackett.rankers.objective import GroupedRows, MeanMeasure, grouped
 from plackett.rankers.parameters import check_choice, check_number
 from plackett.rankers.registry import register
 
+if TYPE_CHECKING:
+    from plackett.losses.base import Loss
+
 __all__ = ["LambdaMART"]
 
-OBJECTIVES = ("lambdarank", "rank_xendcg")
+OBJECTIVES = ("lambdarank", "fast_lambdarank", "rank_xendcg")
+# What only lambdarank reads, with the defaults; elsewhere another value would do nothing.
+OF_LAMBDARANK: dict[str, Any] = {
+    "truncation": 30,
+    "normalise": True,
+    "sigmoid": 1.0,
+    "gain": "exponential",
+}
 MODEL = "model.txt"
 LONGEST_LIST = 10_000  # LightGBM's own limit for lambdarank
 
@@ -41,16 +53,22 @@ class LambdaMART(Ranker):
     change of nDCG that exchanging the two documents would make (Burges, "From RankNet to LambdaRank
     to LambdaMART: an overview", Microsoft Research MSR-TR-2010-82). With `"rank_xendcg"` it follows
     a listwise cross-entropy that bounds nDCG (Bruch, "An alternative cross entropy loss for
-    learning-to-rank", WWW 2021).
+    learning-to-rank", WWW 2021). With a `loss` it follows that one.
 
-    The same seed gives the same model whatever the number of threads. The model is LightGBM's own
-    for the same parameters. Rows in another order give sums in another order: another order of the
-    queries may change the scores in the last digits, or the choice between equally good splits.
+    The same seed gives the same model whatever the number of threads. With LightGBM's objectives
+    the model is LightGBM's own for the same parameters. Rows in another order give sums in another
+    order: another order of the queries may change the scores in the last digits, or the choice
+    between equally good splits.
 
     Parameters
     ----------
-    objective : "lambdarank" or "rank_xendcg". The latter needs integer grades up to 30 and has
-        exponential gain only.
+    objective : "lambdarank", LightGBM's; "fast_lambdarank", the same gradient computed by plackett
+        (`LambdaGradient`), which takes a fraction of the time and lists of any length; or
+        "rank_xendcg", LightGBM's, which needs integer grades up to 30 and has exponential gain
+        only.
+    loss : a loss of `plackett.losses` or its text, such as "ListNet", in place of the objective.
+        `LossObjective` says how its gradient and curvature are taken. It needs torch, the extra
+        "neural".
     trees : the most trees to grow.
     leaves : the most leaves of a tree.
     learning_rate : the factor of each tree's values.
@@ -59,14 +77,16 @@ class LambdaMART(Ranker):
     max_bins : the most distinct values kept of a feature.
     feature_fraction : the share of features drawn for each tree.
     bagging_fraction, bagging_frequency : the share of rows drawn anew every so many trees; a
-        frequency of 0 means no bagging.
+        frequency of 0 means no bagging. One without the other is an error.
     l1, l2 : regularisation of the leaf values.
     truncation : pairs count where one document of the two stands this high or higher.
     normalise : weigh the queries' gradients alike.
     sigmoid : the steepness of the pairwise logistic.
     gain : "exponential" (2^grade - 1), "linear" (grade), or a tuple with the gain of each grade 0,
         1, 2, ... Grades may be fractions, except with a tuple; exponential gain takes grades up to
-        30. That is what the trees learn by; `measure` has its own gain.
+        30. That is what the trees learn by; `measure` has its own gain. With "rank_xendcg" or a
+        loss, which do not read them, another truncation, normalise, sigmoid or gain than the
+        default is an error.
     monotone : `{feature: 1}` for a score that never falls as the feature grows, -1 for one that
         never rises.
     measure : what early stopping and `score` read, a measure or its text.
@@ -101,7 +121,8 @@ class LambdaMART(Ranker):
     def __init__(
         self,
         *,
-        objective: Literal["lambdarank", "rank_xendcg"] = "lambdarank",
+        objective: Literal["lambdarank", "fast_lambdarank", "rank_xendcg"] = "lambdarank",
+        loss: str | Loss | None = None,
         trees: int = 300,
         leaves: int = 31,
         learning_rate: float = 0.05,
@@ -126,7 +147,7 @@ class LambdaMART(Ranker):
         deterministic: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.objective = objective
+        self.objective, self.loss = objective, loss
         self.trees, self.leaves, self.learning_rate = trees, leaves, learning_rate
         self.min_documents_in_leaf = min_documents_in_leaf
         self.min_hessian_in_leaf = min_hessian_in_leaf
@@ -176,12 +197,37 @@ class LambdaMART(Ranker):
         for name in ("feature_fraction", "bagging_fraction"):
             check_number(name, getattr(self, name), low=0, high=1, above=True)
         parse_measure(self.measure)
-        _check_gain(self.gain, self.objective)
+        _check_gain(self.gain)
+        self._check_idle()
         if self.deterministic not in (True, False) or self.normalise not in (True, False):
             raise ConfigurationError("deterministic and normalise are True or False.")
 
+    def _check_idle(self) -> None:
+        """Raise ConfigurationError for an option that would do nothing."""
+        learns_by = f'objective="{self.objective}"'
+        if self.loss is not None:
+            if self.objective != OBJECTIVES[0]:
+                raise ConfigurationError(
+                    f"objective={self.objective!r} and loss={self.loss!r}; expected one of them."
+                )
+            learns_by = f"loss={parsed_loss(self.loss)!r}"
+        if self.loss is not None or self.objective == "rank_xendcg":
+            for name, default in OF_LAMBDARANK.items():
+                if getattr(self, name) != default:
+                    raise ConfigurationError(
+                        f"{name}={getattr(self, name)!r} with {learns_by}, which does not read it; "
+                        'expected the default, or objective="lambdarank".'
+                    )
+        if (self.bagging_fraction < 1) != (self.bagging_frequency > 0):
+            raise ConfigurationError(
+                f"bagging_fraction={self.bagging_fraction!r} with "
+                f"bagging_frequency={self.bagging_frequency!r}; expected a fraction below 1 and a "
+                "frequency of at least 1, or neither: one alone does nothing."
+            )
+
     def _learn(self, train: RankingDataset, valid: RankingDataset | None) -> bool:
         rows = grouped(train)
+        objective = self._own_objective(rows)
         label, parameters = self._labels_and_parameters(rows, tuple(train.feature_names))
         data = lightgbm_dataset(rows, label, parameters)
         valid_data, measure = None, None
@@ -197,6 +243,7 @@ class LambdaMART(Ranker):
             data,
             valid_data,
             measure,
+            objective=objective,
             trees=self.trees,
             patience=self.early_stopping,
             progress=self.progress,
@@ -205,6 +252,22 @@ class LambdaMART(Ranker):
         self.booster_ = load_booster(result.model)
         self.trees_, self.history_ = result.trees, result.history
         return not result.interrupted
+
+    def _own_objective(self, rows: GroupedRows) -> Objective | None:
+        """What computes the gradient in LightGBM's place, or None."""
+        if self.loss is not None:
+            return LossObjective(parsed_loss(self.loss), rows.y, rows.offsets, seed=self.seed)
+        if self.objective != "fast_lambdarank":
+            return None
+        return LambdaGradient(
+            rows.y,
+            rows.offsets,
+            gain=self.gain,
+            truncation=self.truncation,
+            sigmoid=self.sigmoid,
+            normalise=self.normalise,
+            threads=self.threads,
+        )
 
     def _labels_and_parameters(
         self, rows: GroupedRows, feature_names: tuple[str, ...]
@@ -231,7 +294,10 @@ class LambdaMART(Ranker):
         if self.deterministic:
             parameters |= {"deterministic": True, "force_row_wise": True}
         if self.monotone:
-            parameters["monotone_constraints"] = _constraints(self.monotone, feature_names)
+            parameters["monotone_constraints"] = directions(self.monotone, feature_names)
+        if self.loss is not None or self.objective == "fast_lambdarank":
+            parameters["objective"] = "none"  # LightGBM is given derivatives, and reads no label
+            return np.zeros_like(rows.y), parameters
         if self.objective == "rank_xendcg":
             integer_grades(rows.y, HIGHEST_EXPONENTIAL, "rank_xendcg reads it as 2^grade")
             return rows.y, parameters
@@ -240,7 +306,7 @@ class LambdaMART(Ranker):
             raise DataError(
                 f"a query with {longest} rows",
                 expected=f"at most {LONGEST_LIST}, the limit of LightGBM's lambdarank",
-                remedy="keep fewer candidates a query for training",
+                remedy='use objective="fast_lambdarank", or keep fewer candidates a query',
             )
         label, gains = grade_classes(rows.y, self.gain)
         parameters |= {
@@ -273,7 +339,7 @@ class LambdaMART(Ranker):
         self.trees_, self.history_ = int(learned["trees"]), tuple(learned["history"])
 
 
-def _check_gain(gain: Gain, objective: str) -> None:
+def _check_gain(gain: Gain) -> None:
     if isinstance(gain, tuple):
         if not gain:
             raise ConfigurationError("gain=(); expected the gain of grade 0, 1, ...")
@@ -281,20 +347,3 @@ def _check_gain(gain: Gain, objective: str) -> None:
             check_number(f"gain[{grade}]", value, low=0)
     else:
         check_choice("gain", gain, ("exponential", "linear"))
-    if objective == "rank_xendcg" and gain != "exponential":
-        raise ConfigurationError(
-            f'gain={gain!r} with objective="rank_xendcg", which has exponential gain only; '
-            'use objective="lambdarank".'
-        )
-
-
-def _constraints(monotone: Mapping[str, int], feature_names: tuple[str, ...]) -> list[int]:
-    """The direction of every feature, in their order; 0 where none is asked for."""
-    for name, direction in monotone.items():
-        if name not in feature_names:
-            raise UnknownNameError("feature in monotone", name, feature_names)
-        if direction not in (-1, 0, 1):
-            raise ConfigurationError(
-                f"monotone[{name!r}]={direction!r}; expected 1 (rising), -1 (falling) or 0."
-            )
-    return [int(monotone.get(name, 0)) for name in feature_names]

@@ -71,6 +71,9 @@ class MeanMeasure:
 
     def __call__(self, scores: npt.NDArray[np.floating]) -> float:
         """The mean for `scores`, `float[rows]`, in the order of the dataset's rows."""
-        values = self.measure.of_scores(scores[self.rows], self.y, self.offsets)
-        mean = float(values.mean())
+        mean = float(self.per_query(scores).mean())
         return mean if self.measure.higher_is_better else -mean
+
+    def per_query(self, scores: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """The measure of every query, not negated: `float64[q]`."""
+        return self.measure.of_scores(scores[self.rows], self.y, self.offsets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from plackett.metrics.base import Measure
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Parameters", "check_choice", "check_number"]
+__all__ = ["Parameters", "check_choice", "check_number", "has_text_form"]
 
 
 class Parameters:
@@ -50,13 +51,13 @@ class Parameters:
     def describe_params(self) -> dict[str, Any]:
         """The parameters that differ from their defaults, as plain values.
 
-        Measures become their text and functions are left out, so that the description can stand in
-        an experiment file.
+        Measures and losses become their text and functions are left out, so that the description
+        can stand in an experiment file.
         """
         described = {}
         for name, default in self._defaults().items():
             value = getattr(self, name)
-            if callable(value) and not isinstance(value, Measure):
+            if callable(value) and not has_text_form(value):
                 continue
             value, default = _plain(value), _plain(default)
             if value != default or type(value) is not type(default):
@@ -78,9 +79,16 @@ class Parameters:
         )
 
 
+def has_text_form(value: Any) -> bool:
+    """Is it a measure or a loss, whose `repr` parses back?"""
+    # Where no loss module has been read, no value can be a loss; torch stays unloaded.
+    losses = sys.modules.get("plackett.losses.base")
+    return isinstance(value, Measure) or (losses is not None and isinstance(value, losses.Loss))
+
+
 def _plain(value: Any) -> Any:
-    """A measure as its text, a mapping as a dict; anything else as it is."""
-    if isinstance(value, Measure):
+    """A measure or a loss as its text, a mapping as a dict; anything else as it is."""
+    if has_text_form(value):
         return repr(value)
     return dict(value) if isinstance(value, Mapping) else value
 

@@ -29,7 +29,8 @@ def register(ranker: RankerClass) -> RankerClass:
     """
     name = ranker.__name__
     known = _RANKERS.setdefault(name, ranker)
-    if known is not ranker:
+    # A module that is read twice, as a test runner may do, defines the same class again.
+    if (known.__module__, known.__qualname__) != (ranker.__module__, ranker.__qualname__):
         raise ConfigurationError(
             f"two rankers named {name!r}: {known.__module__} and {ranker.__module__}; rename one."
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
-from plackett.metrics.base import Measure
+from plackett.rankers.parameters import has_text_form
 
 __all__ = ["FORMAT_VERSION", "SavedRanker", "read_folder", "write_folder"]
 
@@ -28,7 +28,7 @@ MANIFEST = "manifest.json"
 _KEYS = {"kind", "parameters", "features", "missing", "learned", "files", "sha256"}
 
 # A model file is `<part>-<first 16 hex digits of its sha256>.<suffix>`: a plain name in the folder.
-_FILE_NAME = re.compile(r"([a-z]+)-[0-9a-f]{16}\.(txt|json)")
+_FILE_NAME = re.compile(r"([a-z]+)-[0-9a-f]{16}\.(txt|json|safetensors|ubj|cbm)")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def write_folder(folder: str | Path, saved: SavedRanker) -> None:
         "parameters": {
             name: _to_json(name, value)
             for name, value in saved.parameters.items()
-            if isinstance(value, Measure) or not callable(value)
+            if has_text_form(value) or not callable(value)
         },
         "features": list(saved.feature_names),
         "missing": saved.missing,
@@ -205,8 +205,8 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _to_json(name: str, value: Any) -> Any:
-    """A parameter as a JSON value: a measure as its text, a tuple as a list."""
-    if isinstance(value, Measure):
+    """A parameter as a JSON value: a measure or a loss as its text, a tuple as a list."""
+    if has_text_form(value):
         return repr(value)
     if isinstance(value, Mapping):
         return {str(key): _to_json(name, inner) for key, inner in value.items()}
@@ -218,7 +218,7 @@ def _to_json(name: str, value: Any) -> Any:
         return value
     raise ConfigurationError(
         f"parameter {name} of type {type(value).__name__} cannot be saved; expected a number, "
-        "a string, a measure, or a tuple or mapping of these."
+        "a string, a measure, a loss, or a tuple or mapping of these."
     )
 
 

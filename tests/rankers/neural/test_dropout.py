@@ -1,0 +1,74 @@
+"""Dropout: the share, the mean, the gradient, the generator, evaluation."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from plackett.rankers.neural.dropout import LEVELS, Dropout, dropped
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
+def test_the_share_and_the_mean(share: float) -> None:
+    torch.manual_seed(0)
+    values = torch.ones(200_000, dtype=torch.float64)
+    found = dropped(values, share)
+    exact = round(share * LEVELS) / LEVELS
+    assert abs(exact - share) <= 0.5 / LEVELS
+    # Within four standard errors.
+    error = 4 * math.sqrt(exact * (1 - exact) / len(values))
+    assert abs((found == 0).double().mean().item() - exact) < error
+    assert abs(found.mean().item() - 1.0) < error / (1 - exact)
+    kept = found[found != 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - exact)))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5), (2, 3, 9)])
+def test_neighbours_are_dropped_on_their_own(shape: tuple[int, ...]) -> None:
+    """All patterns of two neighbours occur as often as their chances say."""
+    torch.manual_seed(1)
+    assert dropped(torch.ones(shape), 0.5).shape == shape
+    draws = dropped(torch.ones(40_000, 2), 0.25) != 0
+    both = draws.all(dim=1).double().mean().item()
+    assert both == pytest.approx(0.75**2, abs=0.01)
+
+
+def test_the_seed_decides_the_mask() -> None:
+    values = torch.randn(64, 33)
+    masks = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        masks.append(dropped(values, 0.4))
+    assert torch.equal(masks[0], masks[1])
+    assert not torch.equal(masks[0], masks[2])
+    assert not torch.equal(dropped(values, 0.4), masks[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_is_the_mask_times_its_scale(dtype: torch.dtype) -> None:
+    torch.manual_seed(5)
+    values = torch.randn(50, 20, dtype=dtype, requires_grad=True)
+    outer = torch.randn(50, 20, dtype=dtype)
+    found = dropped(values, 0.25)
+    assert found.dtype == dtype
+    (gradient,) = torch.autograd.grad(found, values, outer)
+    mask = (found != 0).to(dtype)
+    torch.testing.assert_close(gradient, outer * mask / 0.75)
+    torch.testing.assert_close(found, values.detach() * mask / 0.75)
+
+
+def test_it_is_off_at_evaluation_and_without_a_share() -> None:
+    values = torch.randn(100)
+    module = Dropout(0.5)
+    assert not torch.equal(module(values), values)
+    assert module.eval()(values) is values
+    assert Dropout(0.0)(values) is values
+    assert dropped(values, 0.4 / LEVELS) is values
+
+
+def test_what_is_handed_in_is_not_changed() -> None:
+    values = torch.ones(100)
+    dropped(values, 0.5)
+    assert (values == 1).all()
