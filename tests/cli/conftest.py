@@ -53,6 +53,7 @@ plackett convert dataset train.parquet valid.parquet
 plackett convert dataset train.parquet test.parquet
 plackett train train.parquet --set trees=10 -o model
 plackett rank model test.parquet -o ltr.txt
+plackett train train.parquet --model MLP --loss ListNet --set epochs=1 -o network
 """
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import plackett
-from plackett.cli import converting, experimenting, measuring, ranking, retrieving
+from plackett.cli import choosing, converting, experimenting, measuring, ranking, retrieving
 from plackett.cli.console import announce, show
 from plackett.errors import PlackettError
 
@@ -48,7 +48,7 @@ def _program(
     """
 
 
-for _commands in (experimenting, retrieving, ranking, measuring, converting):
+for _commands in (experimenting, retrieving, ranking, choosing, measuring, converting):
     _commands.register(app)
 
 

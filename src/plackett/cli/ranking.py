@@ -26,7 +26,19 @@ if TYPE_CHECKING:
     from plackett.data import RankingDataset
     from plackett.rankers.base import Ranker
 
-__all__ = ["explain", "features", "rank", "rankers", "train"]
+__all__ = [
+    "Data",
+    "Format",
+    "distil",
+    "explain",
+    "export",
+    "features",
+    "rank",
+    "ranker_kind",
+    "rankers",
+    "read_rows",
+    "train",
+]
 
 Data = Annotated[Path, typer.Argument(help="Rows of features: SVMlight, Parquet, Arrow or npz.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a trained model.")]
@@ -35,14 +47,15 @@ Format = Annotated[
 ]
 
 
-def _read(path: Path, format_name: str | None) -> RankingDataset:
+def read_rows(path: Path, format_name: str | None) -> RankingDataset:
+    """The rows of a file, or of standard input for "-"."""
     from plackett.data import RankingDataset
 
     with input_file(path, ".svm") as file:
         return RankingDataset.read(file, format=format_name)
 
 
-def _kind(name: str) -> type[Ranker]:
+def ranker_kind(name: str) -> type[Ranker]:
     """A ranker's class by its name, in capitals or not."""
     from plackett.rankers import registry
 
@@ -87,8 +100,12 @@ def train(
     data: Data,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model.")],
     ranker: Annotated[
-        str, typer.Option(help="LambdaMART, LinearRanker ... (see `plackett rankers`).")
+        str,
+        typer.Option("--model", "--ranker", help="LambdaMART, MLP ... (see `plackett rankers`)."),
     ] = "LambdaMART",
+    loss: Annotated[
+        str | None, typer.Option(help="What to minimise (see `plackett losses`).")
+    ] = None,
     valid: Annotated[Path | None, typer.Option(help="Rows that decide when to stop.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -97,9 +114,12 @@ def train(
     format_name: Format = None,
 ) -> None:
     """Train a ranker on judged rows and save it."""
-    model = _kind(ranker)().set_params(**parse_settings(settings or []))
-    training = _read(data, format_name)
-    validation = None if valid is None else _read(valid, format_name)
+    chosen = parse_settings(settings or [])
+    if loss is not None:
+        chosen["loss"] = loss
+    model = ranker_kind(ranker)().set_params(**chosen)
+    training = read_rows(data, format_name)
+    validation = None if valid is None else read_rows(valid, format_name)
     with progress_bar("training") as progress:
         reports = "progress" in model.get_params()
         if reports:
@@ -123,7 +143,7 @@ def rank(
     """Rank rows of features with a trained model."""
     from plackett.rankers import load_ranker
 
-    run = load_ranker(model).rank(_read(data, format_name))
+    run = load_ranker(model).rank(read_rows(data, format_name))
     with output_file(output, ".txt") as path:
         run.replace(name=model.resolve().name).write(path)
     announce(f"{counted(len(run), 'query', 'queries')}: {output}")
@@ -137,13 +157,24 @@ def explain(
     query: Annotated[str | None, typer.Option(help="The query's id.")] = None,
     above: Annotated[str | None, typer.Option(help="A document; by default the best.")] = None,
     below: Annotated[str | None, typer.Option(help="Another document.")] = None,
+    ablation: Annotated[
+        str | None,
+        typer.Option(metavar="MEASURE", help="What each feature is worth by a measure, on DATA."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     format_name: Format = None,
 ) -> None:
     """Why does one document stand above another? Without --query: what the model relies on."""
     from plackett.rankers import load_ranker
+    from plackett.rankers.ablation import feature_ablation
 
     loaded = load_ranker(model)
+    if ablation is not None:
+        if data is None:
+            raise ConfigurationError("--ablation needs rows that the model has not seen.")
+        worth = feature_ablation(loaded, read_rows(data, format_name), ablation)
+        show(worth.to_json() if as_json else str(worth))
+        return
     if query is None:
         shares = loaded.importance()
         width = max((len(name) for name in shares), default=0)
@@ -152,7 +183,7 @@ def explain(
         return
     if data is None:
         raise ConfigurationError("explaining a query needs the rows of features that hold it.")
-    answer = loaded.explain(_read(data, format_name), query, above=above, below=below)
+    answer = loaded.explain(read_rows(data, format_name), query, above=above, below=below)
     show(answer.to_json() if as_json else str(answer))
 
 
@@ -164,12 +195,58 @@ def rankers(
 
     from plackett.rankers import registry
 
-    kinds = [registry.get(known) for known in registry.names()] if name is None else [_kind(name)]
+    kinds = (
+        [registry.get(known) for known in registry.names()] if name is None else [ranker_kind(name)]
+    )
     for kind in kinds:
         show(f"{kind.__name__}: {(inspect.getdoc(kind) or '').splitlines()[0]}")
         for parameter, value in kind().get_params().items():
             if parameter != "progress":
                 show(f"    {parameter}={value!r}")
+
+
+def export(
+    model: Model,
+    data: Annotated[Path, typer.Argument(help="Rows on which both must agree.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The ONNX file.")],
+    format_name: Format = None,
+) -> None:
+    """Write a neural ranker as ONNX that takes raw features, and check that it scores alike."""
+    from plackett.rankers import load_ranker
+    from plackett.rankers.neural import NeuralRanker
+    from plackett.rankers.neural.export import export_onnx
+
+    loaded = load_ranker(model)
+    if not isinstance(loaded, NeuralRanker):
+        raise ConfigurationError(
+            f"{type(loaded).__name__} is no network; its folder holds the library's own format."
+        )
+    difference = export_onnx(loaded, output, read_rows(data, format_name))
+    announce(f"{output}: scores differ by at most {difference:.2g}")
+
+
+def distil(
+    teacher: Model,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the student.")],
+    student: Annotated[
+        str, typer.Option("--model", help="A ranker such as 'MLP(hidden=(32,))'.")
+    ] = "MLP",
+    loss: Annotated[str | None, typer.Option(help="Of the student.")] = None,
+    valid: Annotated[Path | None, typer.Option(help="Judged rows: when to stop.")] = None,
+    format_name: Format = None,
+) -> None:
+    """Teach a ranker the scores of another one: a forest as a network, or a network as a forest."""
+    from plackett.rankers import load_ranker, registry
+    from plackett.rankers.distillation import distil as teach
+
+    pupil = registry.parse(student)
+    if loss is not None:
+        pupil.set_params(loss=loss)
+    validation = None if valid is None else read_rows(valid, format_name)
+    taught = teach(load_ranker(teacher), pupil, read_rows(data, format_name), validation)
+    taught.save(output)
+    announce(f"taught {taught!r}: {output}")
 
 
 def register(app: typer.Typer) -> None:
@@ -182,14 +259,24 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=examples(
             "plackett train train.parquet --set trees=50 --set leaves=15 -o model",
-            "plackett train train.parquet --valid valid.parquet --ranker linearranker -o linear",
+            "plackett train train.parquet --valid valid.parquet --model linearranker -o linear",
+            "plackett train train.parquet --valid valid.parquet --model SelfAttention "
+            "--loss 'LambdaRank(truncation=10)' --set epochs=20 "
+            "--set checkpoint=state -o attention",
         )
     )(train)
     app.command(epilog=examples("plackett rank model test.parquet -o ltr.txt"))(rank)
     app.command(
         epilog=examples(
             "plackett explain model test.parquet --query 1 --above 184 --below 486",
+            "plackett explain model test.parquet --ablation nDCG@10",
             "plackett explain model",
         )
     )(explain)
+    app.command(epilog=examples("plackett export network test.parquet -o network.onnx"))(export)
+    app.command(
+        epilog=examples(
+            "plackett distil model train.parquet --model 'MLP(epochs=20)' --loss ListNet -o student"
+        )
+    )(distil)
     app.command(epilog=examples("plackett rankers", "plackett rankers LambdaMART"))(rankers)

@@ -12,11 +12,16 @@ from plackett.metrics.report.svg import escape
 
 __all__ = ["render"]
 
+FEATURES_SHOWN = 10
+
 
 def render(config: ExperimentConfig, comparison: Comparison, manifest: Mapping[str, Any]) -> str:
     """One self-contained HTML page."""
     body = _systems(config) + _times(manifest) + _sources(manifest)
-    sections = [html.Section("How it was made", body)]
+    sections = [
+        html.Section("What the rankers rely on", _reliance(manifest.get("reliance", {}))),
+        html.Section("How it was made", body),
+    ]
     return html.render(comparison, title=config.title, sections=sections)
 
 
@@ -46,6 +51,31 @@ def _systems(config: ExperimentConfig) -> str:
     )
     header = ["system", "kind", "parameters"]
     return note + html.table(header, rows, caption="Systems", left=3, texts=(2,))
+
+
+def _reliance(found: Mapping[str, Mapping[str, float]]) -> str:
+    """Each ranker's most important features, with their shares."""
+    if not found:
+        return ""
+    note = (
+        "<p>Shares of each ranker's own measure of importance (for trees the gain of the splits on "
+        "a feature, for linear rankers the size of its weight), the mean over the folds' models. "
+        "They say what a model uses, not what would be lost without it: for that, see "
+        "<code>plackett explain MODEL ROWS --ablation nDCG@10</code>.</p>"
+    )
+    columns = [list(shares.items())[:FEATURES_SHOWN] for shares in found.values()]
+    rows = [
+        [str(place + 1), *(_shared(column, place) for column in columns)]
+        for place in range(max(map(len, columns)))
+    ]
+    return note + html.table(["", *map(escape, found)], rows, left=len(found) + 1)
+
+
+def _shared(column: list[tuple[str, float]], place: int) -> str:
+    if place >= len(column):
+        return ""
+    name, share = column[place]
+    return f"{escape(name)} {100 * share:.0f} %"
 
 
 def _times(manifest: Mapping[str, Any]) -> str:

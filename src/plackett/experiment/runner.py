@@ -127,6 +127,12 @@ def run_experiment(
     begun = time.perf_counter()
     comparison = _compare(config, runs, collection)
     manifest = make_manifest(config, plan, shop.times(plan), time.perf_counter() - started)
+    manifest["reliance"] = {
+        ranker.name: work.reliance(
+            [store.folder(p.step.kind, p.step.key) for p in plan.train if p.ranker is ranker]
+        )
+        for ranker in config.rankers
+    }
     report = write_results(config, folder, comparison, runs, manifest)
     tell(Event("compare and report", "finished", time.perf_counter() - begun))
     return Outcome(comparison, folder, runs, report)

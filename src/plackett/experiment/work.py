@@ -22,7 +22,7 @@ from plackett.experiment.cascade import FinishedReranker, FinishedRetriever, par
 from plackett.experiment.config import ExperimentConfig, PipelineConfig, RankerConfig
 from plackett.features import FeatureSet
 from plackett.pipeline import Stage
-from plackett.rankers import registry
+from plackett.rankers import load_ranker, registry
 from plackett.retrievers import BM25
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "read_costs",
     "read_dataset",
     "read_run",
+    "reliance",
     "retrieve",
     "run_pipeline",
     "stages_of",
@@ -182,6 +183,17 @@ def join_folds(name: str, first: Run, dataset: RankingDataset, folders: list[Pat
         sum(cost.documents for cost in parts),
     )
     return first.with_scores(scores, name=name).replace(costs=(*first.costs, whole))
+
+
+def reliance(folders: list[Path]) -> dict[str, float]:
+    """The share of a ranker's reliance on each feature, the mean over its folds' models."""
+    total: dict[str, float] = {}
+    for folder in folders:
+        found = load_ranker(folder / "model").importance()
+        whole = sum(abs(value) for value in found.values()) or 1.0
+        for name, value in found.items():
+            total[name] = total.get(name, 0.0) + abs(value) / whole / len(folders)
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
 def stages_of(config: ExperimentConfig, runs: Mapping[str, Run]) -> dict[str, Stage]:
