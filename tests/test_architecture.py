@@ -16,6 +16,7 @@ import plackett
 from plackett.data.formats.registry import DATASETS, QRELS, RUNS, TEXTS
 from plackett.errors import UnknownNameError
 from plackett.features.registry import get as get_feature
+from plackett.losses import parse_loss
 from plackett.metrics import parse_measure
 from plackett.metrics.corrections import get_correction
 from plackett.metrics.significance import get_test
@@ -58,6 +59,7 @@ FAMILIES: dict[str, tuple[Callable[[str], object], str]] = {  # a look-up, and a
     "correction": (get_correction, "holm"),
     "feature": (get_feature, "bm25"),
     "ranker": (get_ranker, "LambdaMART"),
+    "loss": (parse_loss, "ListNet"),
     "analyzer": (get_analyzer, "english"),
     "BM25 variant": (lambda name: Weighting(variant=name), "lucene"),
     "run format": (lambda name: RUNS.resolve(Path("f"), name), "trec"),
