@@ -33,7 +33,8 @@ docs: $(VENV)/development  ## Build the site into site/
 bench: $(VENV)/development  ## Run the benchmarks beside their peers (long; benchmarks/README.md)
 	$(BIN)/python benchmarks/evaluation.py --setup
 	$(BIN)/python benchmarks/bm25.py --setup
-	for script in import_time svmlight evaluation bm25 cranfield_ltr; do \
+	$(BIN)/python benchmarks/ltr_speed.py --setup
+	for script in import_time svmlight evaluation bm25 cranfield_ltr ltr_speed ltr_trees; do \
 	  $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean:  ## Remove what was made

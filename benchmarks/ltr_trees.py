@@ -70,7 +70,7 @@ def seconds_a_tree(ranker: Callable[..., Ranker], data: RankingDataset, trees: i
     """The seconds of each tree but the first."""
     marks: list[float] = []
     ranker(trees=trees + UNTIMED, progress=lambda *_: marks.append(time.perf_counter())).fit(data)
-    return np.diff(marks)[UNTIMED - 1 :].tolist()
+    return [float(seconds) for seconds in np.diff(marks)[UNTIMED - 1 :]]
 
 
 def main() -> None:

@@ -84,6 +84,16 @@ def test_linear_regression_has_the_closed_form() -> None:
     torch.testing.assert_close(gradient, torch.zeros_like(gradient), atol=1e-12, rtol=0)
 
 
+def test_lengths_as_weights_count_instances() -> None:
+    scores = torch.stack([F, -F])
+    labels = torch.tensor([[0.0, 3.0, 3.0], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    where = torch.tensor([[True] * 3, [True, False, False]])
+    lengths = where.sum(dim=1)
+    total = AggregateResponse(1.0)(scores, labels, where=where, weights=lengths, reduction="sum")
+    terms = torch.cat([(2.0 - F).square(), (1.0 + F[:1]).square()])
+    torch.testing.assert_close(total / lengths.sum(), terms.mean())
+
+
 def test_weights_are_of_the_means() -> None:
     weights = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64)
     copies = torch.tensor([0, 1, 1, 2])

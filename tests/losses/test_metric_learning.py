@@ -47,6 +47,19 @@ def test_the_gradient_of_each_side_sums_to_less_than_1() -> None:
     assert -1 < gradient[:2].sum() < 0 < gradient[2:].sum() < 1
 
 
+def test_an_exact_duplicate_is_a_neighbour_like_any_other() -> None:
+    """Only `where` leaves the anchor out, not a similarity of 1."""
+    loss = MultiSimilarity(margin=None)
+    scores = torch.tensor([1.0, 0.7, 1.0, 0.2], dtype=torch.float64)
+    labels = torch.tensor([1, 1, 0, 0])
+    pulled = torch.log1p(torch.exp(-2.0 * (scores[:2] - 0.5)).sum()) / 2.0
+    pushed = torch.log1p(torch.exp(50.0 * (scores[2:] - 0.5)).sum()) / 50.0
+    torch.testing.assert_close(loss(scores, labels), pulled + pushed)
+    anchor = torch.tensor([False, True, True, True])
+    alone = torch.log1p(torch.exp(-2.0 * (scores[1:2] - 0.5)).sum()) / 2.0
+    torch.testing.assert_close(loss(scores, labels, where=anchor), alone + pushed)
+
+
 def test_weights_of_documents_count_as_copies() -> None:
     weights = torch.tensor([2.0, 1.0, 1.0, 3.0, 0.0], dtype=torch.float64)
     copies = torch.tensor([0, 0, 1, 2, 3, 3, 3])

@@ -88,6 +88,21 @@ def test_lambdarank_is_the_gradient_of_the_trees(gain: str, truncation: int) -> 
     np.testing.assert_allclose(curvature.flatten().numpy(), trees.curvature, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("length", [1, 2, 3, 5000])
+def test_lambdarank_is_that_gradient_for_lists_of_all_lengths(
+    dtype: torch.dtype, length: int
+) -> None:
+    generator = torch.Generator().manual_seed(length)
+    scores = torch.randn(length, generator=generator).to(dtype)
+    labels = torch.randint(0, 5, (length,), generator=generator)
+    trees = LambdaGradient(
+        labels.numpy().astype(np.float32), np.array([0, length]), truncation=length, normalise=False
+    )(scores.double().numpy())
+    found = gradient_of(LambdaRank(base=math.e), scores, labels).double().numpy()
+    np.testing.assert_allclose(found, trees.gradient, rtol=1e-4, atol=1e-8)
+
+
 @pytest.mark.parametrize("truncation", [3, 30])
 def test_lambdarank_is_the_objective_of_lightgbm(truncation: int) -> None:
     """One tree with a leaf for every document steps by -gradient / curvature of each."""

@@ -60,6 +60,17 @@ def test_welfare_of_bids_in_another_currency() -> None:
     torch.testing.assert_close(dear, 10 * WelfareLoss()(scores, clicks, weights=bids))
 
 
+def test_ads_that_are_padding_take_no_part_in_the_auction() -> None:
+    scores = torch.cat([SCORES, torch.tensor([5.0, 9.0], dtype=torch.float64)])
+    clicks = torch.tensor([1, 0, 0, 1, 1, 0])
+    bids = torch.tensor([2.0, 1.0, 4.0, 3.0, 7.0, 0.0], dtype=torch.float64)
+    where = torch.arange(6) < 4
+    expected = WelfareLoss()(SCORES, clicks[:4], weights=bids[:4])
+    torch.testing.assert_close(WelfareLoss()(scores, clicks, where=where, weights=bids), expected)
+    unpaid = WelfareLoss()(scores, clicks, weights=bids * where)
+    assert unpaid > expected + 0.1
+
+
 def test_welfare_gradient_and_lists_that_say_nothing() -> None:
     bids = torch.tensor([2.0, 1.0, 4.0, 3.0], dtype=torch.float64)
     clicks = torch.tensor([1, 0, 0, 1])

@@ -103,3 +103,10 @@ def test_the_page_of_losses_lists_every_loss() -> None:
     table = page.partition("\n## All losses\n")[2]
     first_cells = "".join(line.split(" | ")[0] for line in table.splitlines())
     assert [name for name in names() if f"`{name}`" not in first_cells] == []
+
+
+def test_a_loss_that_needs_a_measure_says_so() -> None:
+    with pytest.raises(ConfigurationError, match=r"PLRank needs measure: write PLRank\(measure="):
+        parse_loss("PLRank")
+    with pytest.raises(ConfigurationError, match="needs measure"):
+        parse_loss("ListNet + 0.5 * PLRank")

@@ -72,13 +72,70 @@ def test_padding_stands_last() -> None:
     assert drawn[:, 2:].tolist() == [[0, 3]] * 20
 
 
-@pytest.mark.parametrize(
-    ("cutoff", "utility", "gradient"),
-    [
-        (4, 0.977730, [-0.052222, 0.094066, -0.046454, 0.004610]),
-        (2, 0.585352, [-0.077220, 0.209942, -0.135071, 0.002349]),
-    ],
-)
+EXACT = [
+    (4, 0.977730, [-0.052222, 0.094066, -0.046454, 0.004610]),
+    (2, 0.585352, [-0.077220, 0.209942, -0.135071, 0.002349]),
+]
+
+
+def placement_rewards(scores: Tensor, ranking: tuple[int, ...], cutoff: int) -> Tensor:
+    """One ranking's gradient by the rewards of placements, before any change that saves variance.
+
+    PR_d + sum over k <= min(rank(d), K) of exp(s_d) / Z_k (theta_k mu_d - FR_k).
+    """
+    gains = torch.tensor([0.1, 1.0, 0.0, 0.5], dtype=torch.float64)
+    theta = 1 / torch.log2(torch.arange(2, 6).double()) * (torch.arange(4) < cutoff)
+    earned = theta * gains[list(ranking)]
+    rest = [earned[k:].sum() for k in range(5)]
+    gradient = torch.zeros(4, dtype=torch.float64)
+    for place, d in enumerate(ranking):
+        gradient[d] = rest[place + 1]
+        for k in range(min(place + 1, cutoff)):
+            share = (scores[d] - scores[list(ranking[k:])].logsumexp(0)).exp()
+            gradient[d] += share * (theta[k] * gains[d] - rest[k])
+    return gradient
+
+
+@pytest.mark.parametrize(("cutoff", "utility", "gradient"), EXACT)
+def test_enumeration_differences_and_placement_rewards_agree(
+    cutoff: int, utility: float, gradient: list
+) -> None:
+    measure = TENTHS @ cutoff
+    scores = SCORES.clone().requires_grad_()
+    value = expected(measure, scores, TENTH_LABELS)
+    (exact,) = torch.autograd.grad(value, scores)
+    assert value.item() == pytest.approx(utility, abs=1e-6)
+    assert exact.tolist() == pytest.approx(gradient, abs=1e-6)
+    assert exact.sum().item() == pytest.approx(0.0, abs=1e-12)
+    steps = 1e-5 * torch.eye(4, dtype=torch.float64)
+    differences = [
+        (expected(measure, SCORES + e, TENTH_LABELS) - expected(measure, SCORES - e, TENTH_LABELS))
+        / 2e-5
+        for e in steps
+    ]
+    torch.testing.assert_close(torch.stack(differences), exact, atol=1e-8, rtol=0)
+    rewards = sum(
+        log_chance(SCORES, r).exp() * placement_rewards(SCORES, r, cutoff)
+        for r in itertools.permutations(range(4))
+    )
+    torch.testing.assert_close(rewards, exact, atol=1e-12, rtol=0)
+
+
+def test_a_hundred_thousand_draws_of_the_policy_are_within_three_errors() -> None:
+    for cutoff, utility, gradient in EXACT:
+        values, slopes = estimates(PolicyGradient(TENTHS @ cutoff, samples=5), TENTH_LABELS, 20_000)
+        assert_within_three_errors(-slopes, torch.tensor(gradient, dtype=torch.float64))
+        assert_within_three_errors(-values, torch.tensor(utility, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("loss", [PLRank(nDCG @ 2), PolicyGradient(nDCG @ 2)], ids=repr)
+def test_one_document_has_nothing_to_learn(loss) -> None:
+    scores = torch.tensor([[1.5]], requires_grad=True)
+    (gradient,) = torch.autograd.grad(loss(scores, torch.tensor([[2.0]])), scores)
+    assert gradient.abs().sum() < 1e-6
+
+
+@pytest.mark.parametrize(("cutoff", "utility", "gradient"), EXACT)
 def test_pl_rank_has_the_exact_gradient(cutoff: int, utility: float, gradient: list) -> None:
     # Labels 0 to 3 stand for the gains .1, 1, 0 and .5; DCG's own value has no ideal to divide by.
     loss = PLRank(TENTHS @ cutoff, samples=100)

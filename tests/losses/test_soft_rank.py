@@ -69,6 +69,32 @@ def test_chances_of_ranks_sum_to_1_and_have_the_mean_of_the_comparisons() -> Non
     torch.testing.assert_close(expected, 1.0 + before.sum(dim=0))
 
 
+@pytest.mark.parametrize("ranks", [1, 3, 40, 90])
+@pytest.mark.parametrize("length", [1, 2, 7, 90])
+def test_compiled_loops_change_nothing(length: int, ranks: int) -> None:
+    generator = torch.Generator().manual_seed(length)
+    before = torch.rand(length, 30, generator=generator, dtype=torch.float64)
+    before[:, :10] = before[:, :10].round()
+    before[:, 10:20] = before[:, 10:20] ** 20
+    before[length // 2] = 0.0
+    discounts = 1.0 / torch.log2(2.0 + torch.arange(min(ranks, length), dtype=torch.float64))
+    for sloped in (True, False):
+        plain = soft_rank._expected_discounts(before, discounts, sloped)
+        found = soft_rank._compiled_discounts(before, discounts, sloped)
+        torch.testing.assert_close(found[0], plain[0], rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(found[1], plain[1], rtol=1e-11, atol=1e-14)
+
+
+def test_documents_are_shared_among_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.rand(20, 13, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    discounts = torch.linspace(1.0, 0.1, 5, dtype=torch.float64)
+    alone = soft_rank._compiled_discounts(before, discounts, True)
+    monkeypatch.setattr(soft_rank, "_WORTH_A_THREAD", 100)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    shared = soft_rank._compiled_discounts(before, discounts, True)
+    assert all(torch.equal(one, other) for one, other in zip(alone, shared, strict=True))  # type: ignore[arg-type]
+
+
 def test_two_documents_in_closed_form() -> None:
     scores = torch.tensor([0.4, -0.3], dtype=torch.float64)
     first = normal(0.7 / math.sqrt(2))
@@ -82,9 +108,13 @@ def test_equal_scores_have_binomial_ranks() -> None:
     assert found == pytest.approx(-expected)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("cutoff", [None, 1, 3, 20])
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 11])
-def test_the_gradient(cutoff: int | None, length: int) -> None:
+def test_the_gradient(
+    cutoff: int | None, length: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soft_rank, "_MANY_RANKS", 0 if compiled else 128)
     generator = torch.Generator().manual_seed(length)
     scores = torch.randn(3, length, generator=generator, dtype=torch.float64, requires_grad=True)
     labels = torch.randint(0, 4, (3, length), generator=generator)

@@ -37,6 +37,7 @@ from plackett.rankers.neural import (
     PGRank,
     PointerRanker,
     ProfitAwareRanker,
+    RankPreserving,
     SelfAttention,
     SetRanker,
     TSPRank,
@@ -66,6 +67,9 @@ MEMBERS = {
     "CatBoostRanker StochasticRank": CatBoostRanker(
         objective="StochasticRank", trees=15, max_depth=4, learning_rate=0.2, threads=1
     ),
+    "CatBoostRanker RankNet": CatBoostRanker(
+        loss="RankNet()", trees=15, max_depth=4, learning_rate=0.2, threads=1
+    ),
     "MLP": MLP(hidden=(8,), loss="ListNet", **NEURAL),
     "BayesianMLP": BayesianMLP(hidden=(8,), loss="ListNet", **NEURAL),
     "PGRank": PGRank(hidden=(8,), **NEURAL),
@@ -87,6 +91,9 @@ MEMBERS = {
     "Distilled": Distilled(
         teacher=LinearRanker(method="pairwise_logistic"),
         student=MLP(hidden=(8,), loss="ListNet", **NEURAL),
+    ),
+    "RankPreserving": RankPreserving(
+        ranker=MLP(hidden=(8,), loss="ListNet", **NEURAL), fine_tune_epochs=2
     ),
     "OrderMDS": OrderMDS(),
     "LinearRanker": LinearRanker(restarts=2, passes=3),
@@ -146,7 +153,7 @@ def test_learns(ranker: Ranker, make_data: MakeData) -> None:
     assert ranker.fit(train, valid) is ranker
     chance = parse_measure("nDCG@10").of_scores(test.X[:, 2], test.y, test.offsets).mean()
     assert ranker.score(test) > chance + 0.2
-    if isinstance(ranker, NeuralRanker | Distilled):
+    if isinstance(ranker, NeuralRanker | Distilled | RankPreserving):
         # First-layer weights are a rough view: those of a small network keep much of their start.
         assert set(ranker.importance()) == set(train.feature_names)
     else:
@@ -216,7 +223,7 @@ def test_equal_grades_teach_nothing(ranker: Ranker, make_data: MakeData, grade: 
     assert np.isfinite(scores).all()
     if not (
         # A network keeps its random start.
-        isinstance(ranker, NeuralRanker | Distilled)
+        isinstance(ranker, NeuralRanker | Distilled | RankPreserving)
         # rank_xendcg compares grades with random draws, so it always has a gradient.
         or (isinstance(ranker, LambdaMART) and ranker.objective == "rank_xendcg")
     ):

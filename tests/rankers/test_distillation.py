@@ -1,10 +1,12 @@
 """Students learn their teachers' orders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from plackett.data.dataset import RankingDataset
-from plackett.rankers import LambdaMART
+from plackett.rankers import Distilled, LambdaMART, LinearRanker, OrderMDS, Ranker, load_ranker
 from plackett.rankers.distillation import distil, taught_by
 
 
@@ -54,3 +56,40 @@ def test_a_forest_learns_a_network() -> None:
     teacher = MLP(hidden=(16,), loss="ListNet", epochs=30, learning_rate=0.02).fit(train)
     student = distil(teacher, LambdaMART(loss="SquaredError", trees=100, threads=1), train)
     assert agreement(student.predict(test), teacher.predict(test), test) > 0.9
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        LambdaMART(loss="SquaredError", trees=20, threads=1),
+        LinearRanker(method="pairwise_logistic"),
+        OrderMDS(neighbours=20),
+    ],
+    ids=lambda student: type(student).__name__,
+)
+def test_any_ranker_can_be_the_student(student: Ranker, tmp_path: Path) -> None:
+    train, test = data(0), data(1)
+    ranker = Distilled(teacher=LambdaMART(trees=20, threads=1), student=student).fit(train)
+    teacher = LambdaMART(trees=20, threads=1).fit(train)
+    assert agreement(ranker.predict(test), teacher.predict(test), test) > 0.9
+    ranker.save(tmp_path / "model")
+    again = load_ranker(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(test), ranker.predict(test))
+    assert again.history_ == ranker.history_  # type: ignore[attr-defined]
+
+
+def test_ctrl_c_keeps_what_the_student_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = data(0)
+    student = LambdaMART(loss="SquaredError", trees=5, threads=1)
+    ranker = Distilled(teacher=LambdaMART(trees=5, threads=1), student=student)
+    expected = ranker.fit(train).predict(train)
+
+    def interrupted(*arguments: object) -> None:
+        distil(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("plackett.rankers.distillation.distil", interrupted)
+    other = Distilled(teacher=ranker.teacher, student=student)
+    with pytest.raises(KeyboardInterrupt):
+        other.fit(train)
+    np.testing.assert_array_equal(other.predict(train), expected)

@@ -13,8 +13,10 @@ import torch
 from plackett.data.dataset import RankingDataset
 from plackett.errors import ConfigurationError, DataError
 from plackett.losses.base import ListValues, Loss, Scored
+from plackett.losses.registry import names
 from plackett.rankers import LambdaMART, Ranker
-from plackett.rankers.loss_objective import ELEMENTS, LossObjective, _batches
+from plackett.rankers.catboost_ranker import CatBoostRanker
+from plackett.rankers.loss_objective import ELEMENTS, LossObjective, _batches, parsed_loss
 from plackett.rankers.xgboost_ranker import XGBoostRanker
 
 MakeData = Callable[..., RankingDataset]
@@ -128,6 +130,15 @@ def test_a_gradient_that_is_not_finite() -> None:
         LossObjective(SquaredError(factor=1e30), Y, ONE)(S * 1e20)
 
 
+def test_a_loss_that_is_flat_where_trees_start(make_data: MakeData) -> None:
+    """Equal scores have no deviation to be standardised by."""
+    for kind in (LambdaMART, XGBoostRanker, CatBoostRanker):
+        with pytest.raises(ConfigurationError, match=r"ZLoss\(.*no gradient where trees start"):
+            kind(loss="ZLoss", trees=3, threads=1).fit(make_data())
+    with_part = LambdaMART(loss="ZLoss + 0.1 * ListNet", trees=10, threads=1).fit(make_data())
+    assert with_part.score(make_data()) > 0.8
+
+
 def test_a_loss_of_several_outputs() -> None:
     with pytest.raises(ConfigurationError, match="3 outputs"):
         LossObjective(SquaredError(wide=True), Y, ONE)
@@ -138,14 +149,42 @@ def test_a_loss_of_several_outputs() -> None:
     [
         LambdaMART(trees=40, min_documents_in_leaf=1, learning_rate=0.3, threads=1),
         XGBoostRanker(trees=40, l2=0.0, learning_rate=0.3, threads=1),
+        CatBoostRanker(trees=40, l2=0.0, learning_rate=0.3, threads=1),
     ],
-    ids=["LightGBM", "XGBoost"],
+    ids=["LightGBM", "XGBoost", "CatBoost"],
 )
 @pytest.mark.parametrize("newton", [True, False])
 def test_trees_minimise_the_loss(ranker: Ranker, newton: bool, make_data: MakeData) -> None:
     data = make_data()
     ranker.set_params(loss=SquaredError(newton)).fit(data)
     assert np.mean((ranker.predict(data) - data.y) ** 2) < 0.2 * np.var(data.y)
+
+
+# Neither of scores, nor of one score a document; flat where trees start.
+NOT_FOR_TREES = ("ContextualSimilarity", "Ordinal", "ZLoss")
+# What these need in brackets.
+BRACKETS = {
+    **dict.fromkeys(("Approx", "NeuralSort", "PLRank", "PolicyGradient"), "nDCG@5"),
+    "Gumbel": "ListNet, samples=2",
+    "MultiObjective": "[RankNet, ListNet]",
+    "Reweighted": "RankNet",
+}
+
+
+@pytest.mark.parametrize("name", names())
+def test_trees_lower_every_loss(name: str, make_data: MakeData) -> None:
+    made = make_data(queries=40)
+    grades = made.y if name == "Ordinal" else (made.y > 1).astype(np.float32)
+    data = RankingDataset(made.X, grades, qid=made.query)
+    ranker = LambdaMART(loss=f"{name}({BRACKETS.get(name, '')})", trees=20, threads=1)
+    if name in NOT_FOR_TREES:
+        with pytest.raises(ConfigurationError, match="expected"):
+            ranker.fit(data)
+        return
+    loss = parsed_loss(f"{name}({BRACKETS.get(name, '')})")
+    labels = torch.from_numpy(data.y.reshape(40, -1))
+    scores = torch.from_numpy(ranker.fit(data).predict(data).reshape(40, -1))
+    assert loss(scores, labels) < loss(torch.zeros_like(labels), labels)
 
 
 IDLE: list[dict[str, Any]] = [{"gain": "linear"}, {"normalise": False}]
@@ -173,9 +212,59 @@ def test_an_objective_and_a_loss(make_data: MakeData) -> None:
         LambdaMART(objective="rank_xendcg", loss=SquaredError()).fit(make_data())
     with pytest.raises(ConfigurationError, match="one of them"):
         XGBoostRanker(objective="rank:map", loss=SquaredError()).fit(make_data())
+    with pytest.raises(ConfigurationError, match="one of them"):
+        CatBoostRanker(objective="PairLogit", loss=SquaredError()).fit(make_data())
 
 
-@pytest.mark.parametrize("kind", [LambdaMART, XGBoostRanker])
+@pytest.mark.parametrize("parameters", [{"target": "NDCG"}, {"top": 3}, {"max_pairs": 3}])
+def test_options_that_catboost_would_not_read(
+    parameters: dict[str, Any], make_data: MakeData
+) -> None:
+    with pytest.raises(ConfigurationError, match="does not read it"):
+        CatBoostRanker(loss=SquaredError(), **parameters).fit(make_data())
+
+
+def test_a_leaf_of_catboost_is_a_newton_step(make_data: MakeData) -> None:
+    """-sum g / (sum h + l2 mean h) of the rows of a leaf, times the learning rate."""
+    data = make_data()
+    ranker = CatBoostRanker(
+        loss="RankNet", trees=1, learning_rate=0.2, l2=2.0, max_depth=3, threads=1
+    ).fit(data)
+    scores = ranker.predict(data).astype(np.float64)
+    found = LossObjective(parsed_loss("RankNet"), data.y, data.offsets)(np.zeros(len(data)))
+    for value in np.unique(scores):
+        leaf = scores == value
+        bend = found.curvature[leaf].sum() + 2.0 * found.curvature.mean()
+        assert value == pytest.approx(-0.2 * found.gradient[leaf].sum() / bend, rel=1e-4)
+
+
+def test_trees_of_catboost_see_those_before_them(make_data: MakeData) -> None:
+    """Early stopping keeps the best prefix, and one more tree leaves the others as they were."""
+    train, valid = make_data(seed=0), make_data(seed=1)
+    short = CatBoostRanker(loss="ListNet", trees=5, threads=1).fit(train)
+    long = CatBoostRanker(loss="ListNet", trees=6, threads=1).fit(train)
+    np.testing.assert_allclose(
+        long.model_.predict(train.X, ntree_end=5), short.model_.predict(train.X), rtol=1e-12
+    )
+    stopped = CatBoostRanker(
+        loss="ListNet", trees=60, learning_rate=0.5, early_stopping=3, threads=1
+    ).fit(train, valid)
+    assert stopped.trees_ == 1 + int(np.argmax(stopped.history_)) == stopped.model_.tree_count_
+    assert stopped.score(valid) == pytest.approx(max(stopped.history_), abs=1e-6)
+
+
+def test_ctrl_c_keeps_the_trees_that_catboost_grew(make_data: MakeData) -> None:
+    def stop(grown: int, trees: int) -> None:
+        if grown == 2:
+            raise KeyboardInterrupt
+
+    ranker = CatBoostRanker(loss="ListNet", trees=5, threads=1, progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        ranker.fit(make_data())
+    assert ranker.trees_ == 2
+
+
+@pytest.mark.parametrize("kind", [LambdaMART, XGBoostRanker, CatBoostRanker])
 def test_the_loss_is_saved_as_its_text(
     kind: type[Ranker], make_data: MakeData, tmp_path: Any
 ) -> None:

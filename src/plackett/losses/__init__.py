@@ -9,6 +9,7 @@ from plackett.losses.approx import Approx, ApproxMRR, ApproxNDCG, approximate_ra
 from plackett.losses.base import ListValues, Loss, Scored  # noqa: E402
 from plackett.losses.combining import MultiObjective, WeightedSum  # noqa: E402
 from plackett.losses.distillation_list import PLD, KLDistillation, MarginMSE  # noqa: E402
+from plackett.losses.fidelity_rewards import fidelity_rewards, group_advantages  # noqa: E402
 from plackett.losses.finest import FINEST  # noqa: E402
 from plackett.losses.i_divergence import IDivergence  # noqa: E402
 from plackett.losses.imbalance import AnyLoss, Dice  # noqa: E402
@@ -57,6 +58,7 @@ from plackett.losses.pointwise import (  # noqa: E402
     SquaredError,
 )
 from plackett.losses.preferences import DPO, DPOPL, IPO, LiPOLambda, SLiC, implicit_rewards  # noqa: E402
+from plackett.losses.private_bags import gaussian_scale, private_means  # noqa: E402
 from plackett.losses.rank_list import RankList  # noqa: E402
 from plackett.losses.registry import get, names, parse_loss, register  # noqa: E402
 from plackett.losses.regression_compatible import RCR  # noqa: E402
@@ -145,12 +147,16 @@ __all__ = [
     "WelfareLoss",
     "ZLoss",
     "approximate_ranks",
+    "fidelity_rewards",
+    "gaussian_scale",
     "get",
+    "group_advantages",
     "implicit_rewards",
     "names",
     "pareto_front",
     "parse_loss",
     "plackett_luce_log_likelihood",
+    "private_means",
     "register",
     "sample_rankings",
     "simplex_weights",

@@ -34,7 +34,8 @@ class MultiSimilarity(Loss):
     Parameters
     ----------
     positive_scale, negative_scale : a and b, above 0.
-    base : the similarity that parts positives from negatives.
+    base : the similarity that parts positives from negatives; 1 in the paper, whose scales and
+        margin are the defaults, and 0.5 in common implementations.
     margin : of mining; None: all positives and negatives.
 
     Raises
@@ -97,17 +98,6 @@ class MultiSimilarity(Loss):
         pushed = torch.logsumexp(self._exponents(batch, negatives, self.negative_scale), dim=-1)
         values = pulled / self.positive_scale + pushed / self.negative_scale
         return ListValues(values, has_both)
-
-    def _curvature(self, batch: Scored) -> Tensor | None:
-        positives, negatives, has_both = self._sides(batch)
-        total = torch.zeros_like(batch.scores)
-        for kept, sign, scale in (
-            (positives, -1.0, self.positive_scale),
-            (negatives, 1.0, self.negative_scale),
-        ):
-            shares = torch.softmax(self._exponents(batch, kept, sign * scale), dim=-1)[:, 1:]
-            total = total + scale * shares * (1 - shares)
-        return total * has_both[:, None]
 
 
 class _Step(torch.autograd.Function):

@@ -114,9 +114,7 @@ def parse_loss(text: str | Loss) -> Loss:
         expression = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
         raise _unreadable(text) from error
-    value = _evaluated(expression, text)
-    if isinstance(value, type):
-        value = value()
+    value = _instance(_evaluated(expression, text))
     if not isinstance(value, Loss):
         raise ConfigurationError(f"{text!r} is {value!r}; expected a loss, such as ListNet().")
     return value
@@ -158,7 +156,18 @@ def _evaluated(node: ast.expr, text: str) -> Any:
 
 def _instance(value: Any) -> Any:
     """A bare name stands for the loss or part with its default parameters."""
-    return value() if isinstance(value, type) else value
+    if not isinstance(value, type):
+        return value
+    needed = [
+        field.name
+        for field in (dataclasses.fields(value) if dataclasses.is_dataclass(value) else ())
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if needed:
+        raise ConfigurationError(
+            f"{value.__name__} needs {', '.join(needed)}: write {value.__name__}({needed[0]}=...)."
+        )
+    return value()
 
 
 def _called(node: ast.Call, text: str) -> Any:

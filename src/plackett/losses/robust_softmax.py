@@ -80,7 +80,8 @@ class ALDRKL(Loss):
         loss = LDR with t, less adaptivity log(n) (t - temperature)^2 / (2 temperature)
 
     The first line is one step towards the best t; no gradient goes through it. t lies between
-    temperature (1 - 1 / adaptivity) and temperature.
+    temperature (1 - 1 / adaptivity) and temperature. Scores are taken as they are: the authors'
+    code first divides them by their mean size, which has no bound where the scores are near 0.
 
     Parameters
     ----------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -21,6 +23,13 @@ __all__ = ["SoftNDCG"]
 
 _CHUNK = 2**21
 """Chances of ranks kept at a time."""
+
+_MANY_RANKS = 128
+"""With fewer ranks, torch's operations on many documents at a time are as fast as compiled loops on
+a CPU."""
+
+_WORTH_A_THREAD = 1_000_000
+"""With fewer chances than this, handing documents to other threads costs more than it saves."""
 
 
 @register
@@ -105,7 +114,8 @@ class _ExpectedGain(torch.autograd.Function):
             real = where[rows.lists].T.clone()
             real[rows.places, torch.arange(len(rows.places), device=real.device)] = False
             before = torch.special.ndtr(gaps * math.sqrt(2.0)) * real
-            expected, slope = _expected_discounts(before, discounts, ctx.needs_input_grad[0])
+            sums = _compiled_discounts if _compiles(worth, ranks) else _expected_discounts
+            expected, slope = sums(before, discounts, ctx.needs_input_grad[0])
             values.index_add_(0, rows.lists, rows.worth * expected)
             if slope is not None:
                 density = torch.exp(-gaps.square()) / math.sqrt(math.pi)
@@ -123,15 +133,45 @@ class _ExpectedGain(torch.autograd.Function):
         return gradient[:, None] * slopes, None, None, None
 
 
+def _compiles(worth: Tensor, ranks: int) -> bool:
+    """Whether compiled loops are the faster way."""
+    return worth.device.type == "cpu" and ranks > _MANY_RANKS
+
+
 def _parts(worth: Tensor, ranks: int) -> Iterator[_Rows]:
     """The documents with a worth, as many at a time as the chances of their ranks may be kept."""
     lists, places = torch.nonzero(worth, as_tuple=True)
     length = worth.shape[-1]
-    kept = max(length, ranks * 2 * (math.isqrt(length) + 1))
+    # Compiled loops keep the chances of one document at a time.
+    states = 1 if _compiles(worth, ranks) else ranks * 2 * (math.isqrt(length) + 1)
+    kept = max(length, states)
     together = max(1, _CHUNK // max(kept, 1))
     for start in range(0, len(lists), together):
         part = slice(start, start + together)
         yield _Rows(lists[part], places[part], worth[lists[part], places[part]])
+
+
+def _compiled_discounts(
+    before: Tensor, discounts: Tensor, sloped: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The same as `_expected_discounts`, by compiled loops in double precision."""
+    from plackett.losses.soft_rank_kernels import discounts_of_ranks
+
+    loops: Callable[..., None] = discounts_of_ranks
+    chances = before.T.to(torch.float64).contiguous()
+    expected = torch.zeros(len(chances), dtype=torch.float64)
+    slopes = torch.zeros_like(chances) if sloped else chances.new_zeros(1, 1)
+    given = (chances.numpy(), discounts.to(torch.float64).numpy(), sloped)
+    found = (expected.numpy(), slopes.numpy())
+    runs = max(1, min(torch.get_num_threads(), chances.numel() * len(discounts) // _WORTH_A_THREAD))
+    bounds = [len(chances) * run // runs for run in range(runs + 1)]
+    if runs == 1:
+        loops(*given, 0, len(chances), *found)
+    else:
+        with ThreadPoolExecutor(runs) as pool:
+            parts = pairwise(bounds)
+            list(pool.map(lambda part: loops(*given, *part, *found), parts))
+    return expected.to(before), slopes.T.to(before) if sloped else None
 
 
 def _expected_discounts(
@@ -162,13 +202,15 @@ def _expected_discounts(
         for j in range(start, min(start + stride, length) - 1):
             states.append(_with_document(states[-1], before[j], j))
         for j in reversed(range(start, min(start + stride, length))):
-            step = torch.empty_like(outlook)
-            torch.sub(outlook[1:], outlook[:-1], out=step[:-1])
-            torch.neg(outlook[-1], out=step[-1])
+            # After j documents no rank beyond j is reached, and none is looked at from there on.
             reached = min(j + 1, len(discounts))
-            past = states.pop()[:reached]
-            slopes[j] = (past * step[:reached]).sum(dim=0)
-            outlook = torch.addcmul(outlook, step, before[j])
+            moved = min(reached, len(discounts) - 1)
+            step = torch.empty_like(outlook[:reached])
+            torch.sub(outlook[1 : moved + 1], outlook[:moved], out=step[:moved])
+            if moved < reached:
+                torch.neg(outlook[-1], out=step[-1])
+            slopes[j] = (states.pop()[:reached] * step).sum(dim=0)
+            outlook = torch.addcmul(outlook[:reached], step, before[j])
     return expected, slopes
 
 

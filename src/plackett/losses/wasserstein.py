@@ -40,7 +40,9 @@ class Wasserstein(Loss):
 
     the 1-Wasserstein distance along the documents by label; equal labels are one step. Lists whose
     labels are all equal are left out there; in a batch, those of one document. Document weights
-    multiply the labels' softmax.
+    multiply the labels' softmax. In it each document of label 0 has the weight exp(0): where most
+    documents are such, as those of the other queries of a batch, multiply the labels by a number,
+    or mask some.
 
     Parameters
     ----------

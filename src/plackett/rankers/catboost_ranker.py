@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,9 @@ from plackett.data.dataset import RankingDataset
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.metrics.base import Measure, parse_measure
 from plackett.rankers.base import Ranker
+from plackett.rankers.boosting import Grown
 from plackett.rankers.catboost_losses import OPTIONS, check_options, loss_text
+from plackett.rankers.catboost_newton import train_catboost_by_derivatives
 from plackett.rankers.catboost_training import (
     catboost_data,
     load_catboost,
@@ -23,13 +25,19 @@ from plackett.rankers.catboost_training import (
 )
 from plackett.rankers.explain import Contributions
 from plackett.rankers.gains import gains_of
+from plackett.rankers.loss_objective import LossObjective, parsed_loss
 from plackett.rankers.objective import GroupedRows, MeanMeasure, grouped
 from plackett.rankers.parameters import check_number
 from plackett.rankers.registry import register
 
+if TYPE_CHECKING:
+    from plackett.losses.base import Loss
+
 __all__ = ["CatBoostRanker"]
 
 MODEL = "model.cbm"
+# CatBoost's leaf values overshoot in proportion to the grades; from about 20 they learn no order.
+HIGHEST_SOFTMAX = 10
 
 
 @register
@@ -47,17 +55,23 @@ class CatBoostRanker(Ranker):
       2020).
     - "LambdaMart": the pairwise logistic loss, a pair weighed by what exchanging it would change.
     - "PairLogit", "PairLogitPairwise": the pairwise logistic loss; "QueryRMSE": squared error up to
-      a number of each query's own; "QuerySoftMax": cross-entropy of the softmax of a query.
+      a number of each query's own; "QuerySoftMax": cross-entropy of the softmax of a query, for
+      grades up to 10.
 
-    CatBoost asks an objective of one's own for the derivatives of some rows at a time, whatever
-    their queries; so a loss of `plackett.losses` cannot be one, and LambdaMART and XGBoostRanker
-    take it. It needs the extra "trees". CatBoost ignores options that a loss does not read; here each is an
-    error. The same seed gives the same model whatever the number of threads. Ctrl-C while a tree is
-    grown keeps nothing; a KeyboardInterrupt of `progress` keeps the trees grown.
+    Or any loss of `plackett.losses` with one output a document: each tree is then fitted to the
+    loss's Newton step (or its gradient, where it states no curvature: `LossObjective`), because
+    CatBoost would ask a custom objective for some rows at a time, whatever their queries.
+
+    CatBoost ignores options that a loss does not read; here each is an error. It needs the extra
+    "trees". The same seed gives the same model whatever the number of threads. Ctrl-C while a tree
+    is grown keeps nothing, or with a loss the trees grown; so does a KeyboardInterrupt of
+    `progress`.
 
     Parameters
     ----------
     objective : one of these.
+    loss : a loss of `plackett.losses` or its text, such as "ListNet", in place of the objective;
+        `target` and all options of objectives must then be left out.
     target : the measure aimed at. YetiRank: "Classic" (the default), "DCG", "NDCG", "MRR", "MAP",
         "ERR"; StochasticRank: "NDCG" (the default), "DCG", "MRR", "ERR", "PFound", "FilteredDCG";
         LambdaMart: "NDCG" (the default), "DCG", "MRR", "MAP", "ERR". "ERR" and "PFound" need grades
@@ -69,7 +83,7 @@ class CatBoostRanker(Ranker):
     feature_fraction : the share of features looked at for each split.
     bagging_fraction : the share of rows drawn for each tree; not of the "...Pairwise" objectives.
     l2 : regularisation of the leaf values; None: CatBoost's default, 0 for some objectives and 3
-        for others.
+        for others. With a loss it is in units of the mean curvature of a row, and 3 by default.
     random_strength : the size of the noise on the scores of splits; None: CatBoost's default, 1.
         Not of the "...Pairwise" objectives.
     permutations, decay, neighbors, noise, noise_power : of YetiRank: how many noisy orders, the
@@ -114,6 +128,7 @@ class CatBoostRanker(Ranker):
         self,
         *,
         objective: str = "YetiRank",
+        loss: str | Loss | None = None,
         target: str | None = None,
         trees: int = 300,
         learning_rate: float = 0.05,
@@ -145,7 +160,7 @@ class CatBoostRanker(Ranker):
         threads: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.objective, self.target = objective, target
+        self.objective, self.loss, self.target = objective, loss, target
         self.trees, self.learning_rate = trees, learning_rate
         self.max_depth, self.max_bins = max_depth, max_bins
         self.feature_fraction, self.bagging_fraction = feature_fraction, bagging_fraction
@@ -166,7 +181,10 @@ class CatBoostRanker(Ranker):
         return {self.feature_names_[f]: float(values[f]) for f in order}
 
     def check_parameters(self) -> None:
-        check_options(self.objective, self.target, self._options())
+        if self.loss is None:
+            check_options(self.objective, self.target, self._options())
+        else:
+            self._check_loss(self.loss)
         for name, low, high in (
             ("trees", 1, 2**31 - 1),
             ("max_depth", 1, 16),
@@ -192,6 +210,19 @@ class CatBoostRanker(Ranker):
                         "does not read it; expected the default."
                     )
 
+    def _check_loss(self, loss: str | Loss) -> None:
+        """Raise ConfigurationError for options that a loss does not read."""
+        parsed = parsed_loss(loss)
+        if self.objective != "YetiRank":
+            raise ConfigurationError(
+                f"objective={self.objective!r} and loss={loss!r}; expected one of them."
+            )
+        for name, value in {"target": self.target, **self._options()}.items():
+            if value is not None:
+                raise ConfigurationError(
+                    f"{name}={value!r} with loss={parsed!r}, which does not read it; expected None."
+                )
+
     def _options(self) -> dict[str, Any]:
         """The options of the loss, None where CatBoost's default holds."""
         return {name: getattr(self, name) for name in OPTIONS}
@@ -199,24 +230,43 @@ class CatBoostRanker(Ranker):
     def _learn(self, train: RankingDataset, valid: RankingDataset | None) -> bool:
         require("catboost", extra="trees", purpose="grow trees by CatBoost")
         rows = grouped(train)
-        self._check_grades(rows)
-        valid_data, measure = None, None
+        valid_rows, measure = None, None
         if valid is not None:
             valid_rows = grouped(valid)
             measure = MeanMeasure(self.measure, valid_rows.y, valid_rows.offsets)
-            valid_data = catboost_data(valid_rows, np.zeros_like(valid_rows.y))
-        result = train_catboost(
+        if self.loss is None:
+            result = self._by_objective(rows, valid_rows, measure)
+        else:
+            result = train_catboost_by_derivatives(
+                self._library_parameters(),
+                rows,
+                valid_rows,
+                measure,
+                objective=LossObjective(
+                    parsed_loss(self.loss), rows.y, rows.offsets, seed=self.seed
+                ),
+                trees=self.trees,
+                patience=self.early_stopping,
+                progress=self.progress,
+            )
+        self.model_ = load_catboost(result.model)
+        self.trees_, self.history_ = result.trees, result.history
+        return not result.interrupted
+
+    def _by_objective(
+        self, rows: GroupedRows, valid: GroupedRows | None, measure: MeanMeasure | None
+    ) -> Grown[bytes]:
+        """Trees by one of CatBoost's own objectives."""
+        self._check_grades(rows)
+        return train_catboost(
             self._library_parameters(),
             catboost_data(rows, rows.y),
-            valid_data,
+            None if valid is None else catboost_data(valid, np.zeros_like(valid.y)),
             measure,
             trees=self.trees,
             patience=self.early_stopping,
             progress=self.progress,
         )
-        self.model_ = load_catboost(result.model)
-        self.trees_, self.history_ = result.trees, result.history
-        return not result.interrupted
 
     def _check_grades(self, rows: GroupedRows) -> None:
         """Raise DataError for grades that the target would misread."""
@@ -227,13 +277,23 @@ class CatBoostRanker(Ranker):
                 expected="probabilities from 0 to 1",
                 remedy="divide the grades by the highest possible one",
             )
+        if self.objective == "QuerySoftMax" and highest > HIGHEST_SOFTMAX:
+            raise DataError(
+                f"grade {highest:g} with objective='QuerySoftMax'",
+                expected=f"grades of at most {HIGHEST_SOFTMAX}: its steps grow with them",
+                remedy="divide the grades by the highest possible one",
+            )
         if self.gain == "exponential":
             gains_of(rows.y, "exponential")
 
     def _library_parameters(self) -> dict[str, Any]:
         """The parameters in CatBoost's own words."""
         parameters: dict[str, Any] = {
-            "loss_function": loss_text(self.objective, self.target, self._options()),
+            "loss_function": (
+                "RMSE"
+                if self.loss is not None
+                else loss_text(self.objective, self.target, self._options())
+            ),
             "learning_rate": self.learning_rate,
             "depth": self.max_depth,
             "border_count": self.max_bins,

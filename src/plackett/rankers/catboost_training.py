@@ -18,7 +18,7 @@ from plackett.rankers.boosting import Grown
 from plackett.rankers.early_stopping import EarlyStopping
 from plackett.rankers.objective import GroupedRows, MeanMeasure
 
-__all__ = ["catboost_data", "load_catboost", "model_bytes", "train_catboost"]
+__all__ = ["catboost_data", "grown_or_refused", "load_catboost", "model_bytes", "train_catboost"]
 
 # What CatBoost notes about the training in the model; all but the model differs between runs.
 NOTES = {"train_finish_time": "", "model_guid": "", "training": "{}", "output_options": "{}"}
@@ -93,32 +93,46 @@ def train_catboost(
     ------
     DataError : CatBoost refuses the data; the message has its reason.
     """
-    import catboost
-
     stopping = EarlyStopping(patience)
     after = AfterTree(stopping, trees, progress)
     settings = {**parameters, "iterations": trees}
     if measure is not None:
         settings["eval_metric"] = ValidationMeasure(measure)
-    model = catboost.CatBoost(settings)
-    with warnings.catch_warnings():
-        # It would compile the measure, and says that it cannot.
-        warnings.filterwarnings("ignore", message=r"(Failed to optimize|Can't optim\w+) method")
-        try:
-            model.fit(train, eval_set=valid, use_best_model=False, callbacks=[after])
-        except catboost.CatBoostError as error:
-            raise _refused(str(error), str(parameters["loss_function"])) from error
+    model = grown_or_refused(settings, train, valid, [after])
     grown = model.tree_count_
-    if grown == 0:
-        raise DataError(
-            "derivatives of which CatBoost can make no tree",
-            expected=f"grades and features that {parameters['loss_function']} can work with",
-            remedy="scale the grades, or raise l2",
-        )
     kept = stopping.kept(grown)
     if kept < grown:
         model.shrink(kept)
     return Grown(model_bytes(model), kept, tuple(stopping.history), after.interrupted)
+
+
+def grown_or_refused(
+    settings: Mapping[str, Any], train: Any, valid: Any = None, callbacks: Any = None
+) -> Any:
+    """A `catboost.CatBoost` trained with these settings, of at least one tree.
+
+    Raises
+    ------
+    DataError : CatBoost refuses the data; the message has its reason.
+    """
+    import catboost
+
+    loss = settings["loss_function"]
+    model = catboost.CatBoost(dict(settings))
+    with warnings.catch_warnings():
+        # It would compile the measure, and says that it cannot.
+        warnings.filterwarnings("ignore", message=r"(Failed to optimize|Can't optim\w+) method")
+        try:
+            model.fit(train, eval_set=valid, use_best_model=False, callbacks=callbacks)
+        except catboost.CatBoostError as error:
+            raise _refused(str(error), str(loss)) from error
+    if model.tree_count_ == 0:
+        raise DataError(
+            "derivatives of which CatBoost can make no tree",
+            expected=f"grades and features that {loss} can work with",
+            remedy="scale the grades, or raise l2",
+        )
+    return model
 
 
 def _refused(message: str, loss: str) -> DataError:

@@ -62,7 +62,7 @@ class Distilled(Ranker):
     """A student ranker that learns the scores of a teacher ranker, which learns the grades.
 
     What is kept, saved and explained is the student: a small network with the judgement of a large
-    forest, or a forest with that of a network.
+    forest, or a forest with that of a network. Ctrl-C while the teacher learns keeps nothing.
 
     Parameters
     ----------
@@ -105,6 +105,12 @@ class Distilled(Ranker):
         found = super().get_params(deep)
         return found | {name: _text(found[name]) for name in ("teacher", "student")}
 
+    def describe_params(self) -> dict[str, Any]:
+        """The parameters that differ from their defaults, the two rankers as texts."""
+        found = super().describe_params()
+        texts = {"teacher": _text(self.teacher), "student": _text(self.student)}
+        return {name: texts.get(name, value) for name, value in found.items()}
+
     def check_parameters(self) -> None:
         check_number("seed", self.seed, low=0, integer=True)
         parse_measure(self.measure)
@@ -118,9 +124,16 @@ class Distilled(Ranker):
 
     def _learn(self, train: RankingDataset, valid: RankingDataset | None) -> bool:
         teacher = self._made(self.teacher).fit(train, valid)
-        self.student_ = distil(teacher, self._made(self.student), train, valid)
-        self.history_ = self.student_.history_
-        return True
+        student = self._made(self.student)
+        finished = True
+        try:
+            distil(teacher, student, train, valid)
+        except KeyboardInterrupt:
+            if not hasattr(student, "feature_names_"):
+                raise
+            finished = False  # it kept what it had learned by then
+        self.student_, self.history_ = student, student.history_
+        return finished
 
     def _scores(self, dataset: RankingDataset) -> npt.NDArray[np.float64]:
         return self.student_.predict(dataset).astype(np.float64)

@@ -54,7 +54,8 @@ class LossObjective:
     is 1, of the loss scaled so that the first gradient has a root mean square of 1: each leaf then
     takes a step of plain gradient descent whose size does not depend on the loss's unit.
 
-    A stochastic loss draws anew for every tree, from `seed`. A loss of a whole batch sees the lists
+    Trees start with equal scores, so a loss that is flat there, such as ZLoss, is refused. A
+    stochastic loss draws anew for every tree, from `seed`. A loss of a whole batch sees the lists
     of one such batch together.
 
     Parameters
@@ -89,6 +90,8 @@ class LossObjective:
                 "which is what trees give."
             )
         self.loss, self.seed = loss, seed
+        firsts = np.repeat(y[offsets[:-1]], np.diff(offsets))
+        self._tells = bool((y != firsts).any())
         self._batches = _batches(y, offsets)
         self._tree = 0
         self._scale: float | None = None
@@ -99,6 +102,7 @@ class LossObjective:
         Raises
         ------
         DataError : the loss gives a gradient that is not finite.
+        ConfigurationError : it gives none at the first scores, though a list has two grades.
         """
         import torch
 
@@ -119,6 +123,11 @@ class LossObjective:
                 f"a gradient of {self.loss!r} that is not finite",
                 expected="a loss that is finite for these grades",
                 remedy="scale the grades, or take another loss",
+            )
+        if self._tree == 1 and self._tells and not bool(gradient.any()):
+            raise ConfigurationError(
+                f"loss={self.loss!r} has no gradient where trees start, with equal scores; "
+                "expected another loss, or this one with a part that has, such as 0.1 * ListNet."
             )
         if newton:
             return Derivatives(gradient.numpy(), curvature.numpy())

@@ -80,7 +80,8 @@ class XGBoostRanker(Ranker):
     monotone : `{feature: 1}` for a score that never falls as the feature grows, -1 for one that
         never rises.
     measure, early_stopping : as in `LambdaMART`.
-    seed : of all random choices.
+    seed : of the draws of rows and features, and of a stochastic loss. The pairs that "mean" draws
+        are the same for every seed.
     threads : how many to train and predict with; 0: all cores.
     progress : called as `progress(trees_grown, trees)` after each tree.
 

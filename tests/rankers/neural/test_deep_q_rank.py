@@ -75,6 +75,97 @@ def test_the_target_ignores_padding() -> None:
     assert float(found) == pytest.approx(2.0 / np.log2(3))
 
 
+def both_targets(discount: float) -> tuple[np.ndarray, np.ndarray]:
+    """The two targets of every step of one order."""
+    labels, order = torch.tensor([[1.0, 3.0, 2.0]]), (1, 0, 2)
+    place = torch.tensor([[order.index(i) for i in range(3)]]).expand(3, 3)
+    following = torch.tensor([[4.0, 7.0, 6.0], [5.0, 9.0, 2.0], [8.0, 8.0, 8.0]])
+    maximum, published = (
+        q_targets(
+            labels.expand(3, 3),
+            torch.ones((3, 3), dtype=torch.bool),
+            place,
+            torch.arange(3),
+            following,
+            discount,
+            target,
+        ).numpy()
+        for target in ("maximum", "published")
+    )
+    return maximum, published
+
+
+def test_the_published_target_reads_the_document_that_was_just_placed() -> None:
+    maximum, published = both_targets(0.9)
+    rewards = np.array([3.0 / np.log2(2), 1.0 / np.log2(3), 2.0 / np.log2(4)])
+    # Placed are 1, 0, 2; after them remain {0, 2}, {2} and nothing.
+    np.testing.assert_allclose(maximum, rewards + 0.9 * np.array([6.0, 2.0, 0.0]), rtol=1e-6)
+    np.testing.assert_allclose(published, rewards + 0.9 * np.array([7.0, 5.0, 0.0]), rtol=1e-6)
+
+
+def test_without_a_future_the_two_targets_are_the_discounted_grade(train: RankingDataset) -> None:
+    maximum, published = both_targets(0.0)
+    np.testing.assert_array_equal(maximum, published)
+    scores = [
+        DeepQRank(**SMALL, discount=0.0, target=target).fit(train).predict(train)
+        for target in ("maximum", "published")
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_without_a_future_the_network_regresses_the_discounted_grade() -> None:
+    X = np.tile(np.array([[0.0], [1.0]], dtype=np.float32), (16, 1))
+    data = RankingDataset(X, y=[2, 1] * 16, qid=np.repeat(np.arange(16), 2))
+    ranker = DeepQRank(
+        hidden=(16,), epochs=150, learning_rate=0.02, batch_lists=4, discount=0.0, transitions=4
+    ).fit(data)
+    inputs = torch.from_numpy(ranker.inputs_.apply(X[:2], np.array([2])))
+    online = ranker.network_.online
+    for step in range(2):
+        with torch.no_grad():
+            found = online.at(online.documents(inputs), torch.tensor([step, step]))
+        expected = np.array([2.0, 1.0]) / np.log2(step + 2)
+        np.testing.assert_allclose(found.numpy(), expected, atol=0.03)
+
+
+def test_the_published_target_reaches_its_own_fixed_point() -> None:
+    X = np.tile(np.array([[0.0], [1.0]], dtype=np.float32), (16, 1))
+    data = RankingDataset(X, y=[2, 1] * 16, qid=np.repeat(np.arange(16), 2))
+    ranker = DeepQRank(
+        hidden=(16,),
+        epochs=150,
+        learning_rate=0.02,
+        batch_lists=4,
+        target="published",
+        target_rate=0.1,
+        transitions=4,
+    ).fit(data)
+    inputs = torch.from_numpy(ranker.inputs_.apply(X[:2], np.array([2])))
+    with torch.no_grad():
+        first = ranker.network_(inputs, torch.ones((1, 2), dtype=torch.bool))
+    twice = 1 + 0.99 / np.log2(3)  # the document's own grade at both steps
+    np.testing.assert_allclose(first.numpy(), [2 * twice, twice], atol=0.05)
+
+
+def test_the_order_places_the_document_of_greatest_value_at_each_step(
+    train: RankingDataset,
+) -> None:
+    ranker = DeepQRank(**SMALL).fit(train)
+    scores, online = ranker.predict(train), ranker.network_.online
+    for query in list(train.query_ids)[:8]:
+        rows = np.asarray(train.rows_of(query))
+        part = np.asarray(train.X)[rows]
+        inputs = torch.from_numpy(ranker.inputs_.apply(part, np.array([len(rows)])))
+        left, expected = list(range(len(rows))), np.zeros(len(rows))
+        for step in range(len(rows)):
+            with torch.no_grad():
+                values = online.at(online.documents(inputs), torch.full((len(rows),), step))
+            chosen = max(left, key=lambda i: float(values[i]))
+            expected[chosen] = -(step + 1)
+            left.remove(chosen)
+        np.testing.assert_array_equal(scores[rows], expected)
+
+
 def test_training_reaches_the_exact_values() -> None:
     X = np.tile(np.array([[0.0], [1.0]], dtype=np.float32), (16, 1))
     data = RankingDataset(X, y=[2, 1] * 16, qid=np.repeat(np.arange(16), 2))
@@ -135,7 +226,13 @@ def test_saved_and_seeded(train: RankingDataset, tmp_path: Path) -> None:
 
 
 def test_what_has_no_effect_is_refused(train: RankingDataset) -> None:
-    for options in ({"loss": "ListNet"}, {"hidden": ()}, {"discount": 2.0}, {"target_rate": 0.0}):
+    for options in (
+        {"loss": "ListNet"},
+        {"hidden": ()},
+        {"discount": 2.0},
+        {"target_rate": 0.0},
+        {"target": "mean"},
+    ):
         with pytest.raises(ConfigurationError):
             DeepQRank(**options).fit(train)
     with pytest.raises(ConfigurationError, match="feature_ablation"):

@@ -22,10 +22,10 @@ def test_the_example_of_three_nodes(exact_up_to: int) -> None:
     assert path_weight([0, 1, 2], EXAMPLE) == 5.0
 
 
-@pytest.mark.parametrize("n", range(1, 8))
+@pytest.mark.parametrize("n", range(1, 9))
 def test_dynamic_programming_finds_the_best_of_all_orders(n: int) -> None:
     rng = np.random.default_rng(n)
-    for _ in range(3):
+    for _ in range(3 if n < 8 else 1):
         weights = rng.normal(size=(n, n))
         path = hamiltonian_path(weights)
         best = max(path_weight(order, weights) for order in itertools.permutations(range(n)))

@@ -1,8 +1,7 @@
-"""The pointer ranker: its probabilities, its masks, its three losses, its three ways to decode."""
+"""The pointer ranker: its probabilities, its masks, its ways to decode, learning, saving."""
 
 import itertools
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +24,11 @@ from plackett.rankers.neural.pointer_decoding import (
 from plackett.rankers.neural.pointer_training import (
     label_order,
     order_log_probability,
-    policy_loss,
-    stepwise_loss,
     teacher_loss,
 )
 
 TINY = PointerRanker(hidden=(16,), process_steps=2, epochs=12, learning_rate=0.02, dropout=0.0)
 WHERE = torch.arange(6)[None, :] < torch.tensor([[4], [6], [1]])
-ListLoss = Callable[[PointerNetwork, Memory, Tensor, int, torch.Generator], Tensor]
 Known = tuple[PointerNetwork, Memory]
 LABELS = torch.tensor([[0, 2, 1, 3, 0, 0], [1, 0, 4, 2, 3, 5], [1, 0, 0, 0, 0, 0]]).float()
 
@@ -129,17 +125,6 @@ def test_without_its_state_the_model_is_plackett_luce() -> None:
     assert loss.item() == pytest.approx(sum(expected[:2]).item() / 2, rel=1e-5)
 
 
-def test_labels_sort_the_order_and_ties_are_drawn() -> None:
-    labels = torch.tensor([[1.0, 1.0, 2.0, -3.0, 0.0]]).repeat(2000, 1)
-    where = torch.tensor([[True, True, True, True, False]]).repeat(2000, 1)
-    order = label_order(labels, where, generator())
-    assert (order[:, 0] == 2).all()
-    assert (order[:, 3:] == torch.tensor([3, 4])).all()
-    assert abs((order[:, 1] == 0).float().mean().item() - 0.5) < 0.05
-    assert (order == label_order(labels, where, generator())).all()
-    assert (order != label_order(labels, where, generator(1))).any()
-
-
 @torch.no_grad()
 def test_draws_follow_the_probabilities() -> None:
     model, rows = network(), torch.randn(3, 3)
@@ -198,63 +183,15 @@ def test_permuting_documents_permutes_scores_and_padding_changes_nothing(decodin
             assert sorted(scores[rows]) == list(range(1 - len(rows), 1))
 
 
-def test_the_stepwise_loss_is_the_cross_entropy_to_what_is_left() -> None:
-    model, rows = network(), torch.randn(3, 3)
-    known = repeated(model, rows, 1)
-    labels = torch.tensor([[0.0, 1.0, 3.0]])
-    order, _ = greedy_order(model, known, 3, generator(5))
-    expected, weight, left = 0.0, 0.0, [0, 1, 2]
-    logits = order_logits(model, known, order)[0]
-    for step in range(3):
-        grades = labels[0, left]
-        if grades.sum() > 0:
-            share = 1 / math.log2(2 + step)
-            target = grades / grades.sum()
-            expected -= share * (target * logits[step, left].log_softmax(dim=0)).sum().item()
-            weight += share
-        left.remove(int(order[0, step]))
-    loss = stepwise_loss(model, known, labels, 3, generator(5))
-    assert loss.item() == pytest.approx(expected / weight, rel=1e-5)
-
-
-def test_the_policy_gradient_is_that_of_the_expected_ndcg() -> None:
-    torch.manual_seed(2)
-    model, rows = network(), torch.randn(3, 3)
-    labels = torch.tensor([[1.0, 0.0, 2.0]])
-    orders = all_orders(3)
-    gains = 2 ** labels[0] - 1
-    discounts = 1 / torch.log2(torch.arange(2, 5).float())
-    rewards = (gains[orders] * discounts).sum(dim=1) / (gains[[2, 0, 1]] * discounts).sum()
-    chances = order_log_probability(model, repeated(model, rows, 6), orders).exp()
-    (exact,) = torch.autograd.grad(-(chances * rewards).sum(), model.point.weight)
-    found = torch.zeros_like(exact)
-    many = repeated(model, rows, 3000)
-    loss = policy_loss(model, many, labels.expand(3000, 3), 3, generator(), 4)
-    (found,) = torch.autograd.grad(loss, model.point.weight)
-    assert (found - exact).norm() < 0.1 * exact.norm()
-
-
-@pytest.mark.parametrize("loss", [teacher_loss, stepwise_loss])
-def test_losses_are_finite_and_zero_where_nothing_can_be_learned(loss: ListLoss) -> None:
-    model = network()
-    for labels in (torch.zeros(2, 3), torch.full((2, 3), 1000.0)):
-        known = model.remember(torch.randn(6, 3), torch.ones((2, 3), dtype=torch.bool))
-        assert loss(model, known, labels, 3, generator()).item() == 0.0
-    known = model.remember(torch.randn(6, 3), torch.ones((2, 3), dtype=torch.bool))
-    labels = torch.tensor([[0.0, 1000.0, 999.0], [1.0, 0.5, -2.0]])
-    for value in (
-        loss(model, known, labels, 3, generator()),
-        policy_loss(model, known, labels, 3, generator(), 2),
-    ):
-        model.zero_grad()
-        value.backward(retain_graph=True)
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        assert torch.isfinite(value)
-        assert all(torch.isfinite(g).all() for g in gradients)
-
-
 @pytest.mark.parametrize(
-    ("training", "least"), [("teacher", 0.97), ("seq2slate", 0.95), ("reinforce", 0.93)]
+    ("training", "least"),
+    [
+        ("teacher", 0.97),
+        ("order_search", 0.97),
+        ("seq2slate", 0.95),
+        ("seq2slate_hinge", 0.95),
+        ("reinforce", 0.93),
+    ],
 )
 def test_it_learns_to_sort(training: str, least: float) -> None:
     ranker = PointerRanker(**{**TINY.get_params(), "training": training})
@@ -262,6 +199,16 @@ def test_it_learns_to_sort(training: str, least: float) -> None:
     assert ranker.score(sorting(60, 2)) > least
     ranker.set_params(decoding="beam")
     assert ranker.score(sorting(60, 2)) > least
+
+
+def test_the_rollout_and_the_weights_of_steps_are_used() -> None:
+    data, scores = sorting(30, 0), []
+    for changed in ({}, {"rollout": "greedy"}, {"step_weights": "uniform"}):
+        options = {"training": "seq2slate_hinge", "decoding": "one_step", "epochs": 2}
+        ranker = PointerRanker(**{**TINY.get_params(), **options, **changed})
+        scores.append(ranker.fit(data).predict(data))
+    assert (scores[0] != scores[1]).any()
+    assert (scores[0] != scores[2]).any()
 
 
 def test_seed_saving_and_precision(tmp_path: Path) -> None:
@@ -295,6 +242,8 @@ def test_contributions_explain_one_step_only() -> None:
         {"samples": 1},
         {"beam": 0},
         {"training": "sorting"},
+        {"rollout": "beam"},
+        {"step_weights": "rank"},
         {"decoding": "random"},
         {"longest_decoded": 0},
         {"hidden": ()},

@@ -113,6 +113,27 @@ def test_a_right_path_that_leads_by_the_margin_costs_nothing() -> None:
     assert global_path_loss(adjacency, gold, where, exact_up_to=10, restarts=0).item() > 0.0
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lead_of_the_number_of_edges_over_every_path_costs_nothing(seed: int) -> None:
+    n, rng = 5, np.random.default_rng(seed)
+    weights, gold = rng.normal(size=(n, n)), rng.permutation(n)
+    others = [o for o in itertools.permutations(range(n)) if list(o) != gold.tolist()]
+    lead = path_weight(gold, weights) - max(path_weight(o, weights) for o in others)
+    # Raising every right edge alike raises the right path at least by one of them over any other.
+    weights[gold[:-1], gold[1:]] += max(0.0, n - 1 - lead)
+    best = max(path_weight(o, weights) for o in others)
+    assert path_weight(gold, weights) - best >= n - 1 - 1e-9
+    where = torch.ones((1, n), dtype=torch.bool)
+    loss = global_path_loss(
+        torch.from_numpy(weights)[None],
+        torch.from_numpy(gold)[None],
+        where,
+        exact_up_to=10,
+        restarts=0,
+    )
+    assert loss.item() == pytest.approx(0.0, abs=1e-12)
+
+
 @torch.no_grad()
 def test_pair_scores_do_not_depend_on_the_order_of_the_documents() -> None:
     torch.manual_seed(2)

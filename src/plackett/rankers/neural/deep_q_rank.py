@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from plackett.rankers.neural.base import NeuralRanker
 from plackett.rankers.neural.batches import Batch, as_flat, as_padded
 from plackett.rankers.neural.inputs import InputTransform
 from plackett.rankers.neural.networks import InputLayer
-from plackett.rankers.parameters import check_number
+from plackett.rankers.parameters import check_choice, check_number
 from plackett.rankers.registry import register
 
 __all__ = ["DeepQRank"]
@@ -77,13 +77,20 @@ class _Network(nn.Module):
 
 
 def q_targets(
-    labels: Tensor, where: Tensor, place: Tensor, step: Tensor, following: Tensor, discount: float
+    labels: Tensor,
+    where: Tensor,
+    place: Tensor,
+    step: Tensor,
+    following: Tensor,
+    discount: float,
+    target: str = "maximum",
 ) -> Tensor:
-    """The Bellman target of placing, at `step`, the document that a permutation has there.
+    """The target of placing, at `step`, the document that a permutation has there.
 
         y / log2(step + 2) + discount * max over documents with a later place of `following`
 
-    and no second term where nothing remains.
+    and no second term where nothing remains. With target "published" the second term is
+    `discount` * `following` of the document that was just placed.
 
     Parameters
     ----------
@@ -95,8 +102,9 @@ def q_targets(
     chosen = (place == step[:, None]) & where
     reward = (labels * chosen).sum(dim=1) / torch.log2(step.to(labels) + 2.0)
     remaining = (place > step[:, None]) & where
-    best = following.masked_fill(~remaining, PLACED).amax(dim=1)
-    return reward + discount * torch.where(remaining.any(dim=1), best, torch.zeros_like(best))
+    read = chosen if target == "published" else remaining
+    value = following.masked_fill(~read, PLACED).amax(dim=1)
+    return reward + discount * torch.where(remaining.any(dim=1), value, torch.zeros_like(value))
 
 
 @register
@@ -115,14 +123,21 @@ class DeepQRank(NeuralRanker):
     that order, from 1. As Q knows of the state only t, it is a pointwise score that may depend on
     the position.
 
-    Sharma, "Listwise learning to rank with deep Q-networks", 2020 (arXiv 2002.07651). Its code
-    takes the next value at the same action instead of the greatest one; here it is Q-learning.
+    Sharma, "Listwise learning to rank with deep Q-networks", 2020 (arXiv 2002.07651). The code
+    published with it reads the next value at the document that was just placed, and its list of
+    what remains never shrinks, so it does no Q-learning: it regresses what the document would earn
+    if it were placed again at every step up to the last. `target="published"` does this, though
+    with the slow average Q', for comparison with the paper's figures; the default is Q-learning as
+    the paper describes it.
 
     Parameters
     ----------
     hidden : the widths of the hidden layers, one or more. The network reads the step as
         1 / log2(t + 2).
-    discount : of the value that follows, 0 to 1; at 0 the network regresses the label.
+    discount : of the value that follows, 0 to 1; at 0 the network regresses
+        y / log2(t + 2).
+    target : "maximum", the formula above, or "published", in which the second term is
+        discount * Q'(t + 1, a), also 0 after the last document. At discount 0 they are the same.
     target_rate : how far Q' moves towards Q at each training step, above 0. Small rates are steady,
         and need the longer training: 1 / target_rate steps for what is one position further down.
     transitions : drawn of each list at each training step.
@@ -143,6 +158,7 @@ class DeepQRank(NeuralRanker):
     loss: str | Loss = "SquaredError"
     hidden: tuple[int, ...] = (32,)
     discount: float = 0.99
+    target: Literal["maximum", "published"] = "maximum"
     target_rate: float = 0.01
     transitions: int = 16
 
@@ -160,6 +176,7 @@ class DeepQRank(NeuralRanker):
         for width in self.hidden:
             check_number("hidden", width, low=1, integer=True)
         check_number("discount", self.discount, low=0, high=1)
+        check_choice("target", self.target, ("maximum", "published"))
         check_number("target_rate", self.target_rate, low=0, high=1, above=True)
         check_number("transitions", self.transitions, low=1, integer=True)
 
@@ -192,7 +209,13 @@ class DeepQRank(NeuralRanker):
             with torch.no_grad():
                 following = values.target.at(slow, (step + 1)[:, None].expand(where.shape))
                 target = q_targets(
-                    batch.labels, where, place, step, following.float(), self.discount
+                    batch.labels,
+                    where,
+                    place,
+                    step,
+                    following.float(),
+                    self.discount,
+                    self.target,
                 )
             action = (place == step[:, None]).long().argmax(dim=1)
             chosen = documents[torch.arange(len(where), device=where.device), action]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +67,9 @@ def export_onnx(ranker: NeuralRanker, path: str | Path, check: RankingDataset) -
     module = _OneList(ranker).to("cpu").eval()
     example = torch.from_numpy(np.array(check.X[check.rows_of(check.query_ids[0])]))
     documents = torch.export.Dim("documents", min=1)
-    with warnings.catch_warnings():
-        # torch warns of its own plans; the parity check below is what counts.
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
+        # torch warns of its own plans, and of torchvision, which networks of ours do not use; the
+        # parity check below is what counts.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
@@ -84,6 +88,18 @@ def export_onnx(ranker: NeuralRanker, path: str | Path, check: RankingDataset) -
     with atomic_write(Path(path)) as file:
         file.write(content)
     return difference
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Let this logger say nothing below an error for a while."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _difference(ranker: NeuralRanker, session: object, check: RankingDataset) -> float:

@@ -159,9 +159,9 @@ class RankPreserving(Ranker):
     Parameters
     ----------
     ranker : a neural ranker that minimises `loss`, or its text.
-    top, margin, strength : of the regulariser; a strength of 0 leaves it out, the paper's is 1. Near
-        0 it holds the order that the loss is free to choose; a strong one also widens the gaps of
-        the reference up to `margin`, those that came about by chance among them.
+    top, margin, strength : of the regulariser; a strength of 0 leaves it out, the paper's is 1. A
+        strong one pays where the data change much. Where they change little it can unsettle the
+        lists, as it widens every gap of the reference to `margin`, chance ones as well.
     perturbation : "documents" deletes documents, "judgments" sets grades to 0, "replacements"
         puts another document of the list in a document's place, "mixed" does one of the three.
     share : the probability with which a document is damaged in an epoch.

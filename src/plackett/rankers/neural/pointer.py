@@ -24,11 +24,18 @@ from plackett.rankers.neural.pointer_decoding import (
     greedy_order,
     placed_order,
 )
-from plackett.rankers.neural.pointer_training import policy_loss, stepwise_loss, teacher_loss
+from plackett.rankers.neural.pointer_training import (
+    policy_loss,
+    search_loss,
+    stepwise_loss,
+    teacher_loss,
+)
 from plackett.rankers.parameters import check_choice, check_number
 from plackett.rankers.registry import register
 
 __all__ = ["PointerNetwork", "PointerRanker"]
+
+TRAININGS = ("teacher", "order_search", "seq2slate", "seq2slate_hinge", "reinforce")
 
 
 class PointerNetwork(nn.Module):
@@ -108,11 +115,18 @@ class PointerRanker(NeuralRanker):
     process_steps : how often the process block reads the documents.
     dropout : after each layer of the encoder.
     training : "teacher": the likelihood of the order by grade, equal grades in an order drawn anew
-        at each step. "seq2slate": along an order that the model draws, in each step the
-        cross-entropy to the grades of the documents that are left, as shares of their sum;
-        step t weighs 1 / log2(1 + t). "reinforce": the expected nDCG, by orders that the model
-        draws, each with the mean of the others as its baseline.
-    samples : how many orders "reinforce" draws of a list, at least 2.
+        at each step. "order_search": the same, but of several such orders the one that the model
+        finds likeliest, as "Order matters" does where the data leave the order open. "seq2slate":
+        along an order of the model's own, in each step the cross-entropy to the grades of the
+        documents that are left, as shares of their sum. "seq2slate_hinge": along such an order, in
+        each step max(0, 1 - min u + max u), the minimum over the documents of the highest grade
+        left, the maximum over the others left. "reinforce": the expected nDCG, by orders that the
+        model draws, each with the mean of the others as its baseline.
+    samples : how many orders "reinforce" draws of a list, and "order_search" besides the one that
+        is built from the likeliest document of the highest grade left; at least 2.
+    rollout : of the two of Seq2Slate: "sample", the order is drawn from the model, or "greedy".
+    step_weights : of the two of Seq2Slate: "discounted", step t weighs 1 / log2(1 + t), or
+        "uniform".
     decoding : "greedy", "beam", or "one_step": rank by the logits of the first step, which are then
         the scores.
     beam : the width of the beam.
@@ -140,8 +154,12 @@ class PointerRanker(NeuralRanker):
     feed_forward: int = 256
     process_steps: int = 5
     dropout: float = 0.1
-    training: Literal["teacher", "seq2slate", "reinforce"] = "teacher"
+    training: Literal["teacher", "order_search", "seq2slate", "seq2slate_hinge", "reinforce"] = (
+        "teacher"
+    )
     samples: int = 4
+    rollout: Literal["sample", "greedy"] = "sample"
+    step_weights: Literal["discounted", "uniform"] = "discounted"
     decoding: Literal["greedy", "beam", "one_step"] = "greedy"
     beam: int = 4
     longest_decoded: int = 50
@@ -168,7 +186,9 @@ class PointerRanker(NeuralRanker):
         ):
             check_number(name, getattr(self, name), low=low, integer=True)
         check_number("dropout", self.dropout, low=0, high=0.99)
-        check_choice("training", self.training, ("teacher", "seq2slate", "reinforce"))
+        check_choice("training", self.training, TRAININGS)
+        check_choice("rollout", self.rollout, ("sample", "greedy"))
+        check_choice("step_weights", self.step_weights, ("discounted", "uniform"))
         check_choice("decoding", self.decoding, ("greedy", "beam", "one_step"))
         if self.blocks and self.hidden[-1] % self.heads:
             raise ConfigurationError(
@@ -190,9 +210,20 @@ class PointerRanker(NeuralRanker):
         steps = min(batch.where.shape[1], self.longest_decoded)
         if self.training == "teacher":
             return teacher_loss(pointer, memory, batch.labels, steps, generator)
-        if self.training == "seq2slate":
-            return stepwise_loss(pointer, memory, batch.labels, steps, generator)
-        return policy_loss(pointer, memory, batch.labels, steps, generator, self.samples)
+        if self.training == "order_search":
+            return search_loss(pointer, memory, batch.labels, steps, generator, self.samples)
+        if self.training == "reinforce":
+            return policy_loss(pointer, memory, batch.labels, steps, generator, self.samples)
+        return stepwise_loss(
+            pointer,
+            memory,
+            batch.labels,
+            steps,
+            generator,
+            each_step="hinge" if self.training == "seq2slate_hinge" else "cross_entropy",
+            rollout=self.rollout,
+            step_weights=self.step_weights,
+        )
 
     def _list_scores(self, network: nn.Module, batch: Batch) -> Tensor:
         pointer = cast(PointerNetwork, network)

@@ -66,11 +66,16 @@ def order_logits(network: Pointer, memory: Memory, order: Tensor) -> Tensor:
 
 @torch.no_grad()
 def greedy_order(
-    network: Pointer, memory: Memory, steps: int, generator: torch.Generator | None = None
+    network: Pointer,
+    memory: Memory,
+    steps: int,
+    generator: torch.Generator | None = None,
+    grades: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The likeliest document step by step; or, with a generator, one drawn by its probability.
 
-    Gives the order, `int64[B, steps]`, and the first step's logits, `float[B, L]`.
+    With grades, `float[B, L]`, each choice is among the documents of the highest grade left. Gives
+    the order, `int64[B, steps]`, and the first step's logits, `float[B, L]`.
     """
     lists, width = memory.where.shape[0], memory.documents.shape[2]
     inputs, state = network.first_input(lists), memory.state
@@ -85,6 +90,9 @@ def greedy_order(
         if generator is not None:  # the largest of logits plus Gumbel noise is a draw
             noise = torch.rand(logits.shape, generator=generator, device=logits.device)
             logits = logits - (-noise.clamp(min=1e-12).log()).clamp(min=1e-12).log()
+        if grades is not None:
+            highest = grades.masked_fill(barred < 0, -torch.inf).amax(dim=1, keepdim=True)
+            logits = logits.masked_fill(grades < highest, CHOSEN)
         # A placed document is out, whatever the logits are; so is padding while others are left.
         choice = torch.where(barred < 0, barred, logits).argmax(dim=1, keepdim=True)
         barred = barred.scatter(1, choice, CHOSEN)

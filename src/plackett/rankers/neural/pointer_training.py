@@ -5,9 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from plackett.rankers.neural.pointer_decoding import Memory, Pointer, greedy_order, order_logits
+from plackett.rankers.neural.pointer_decoding import (
+    PADDING,
+    Memory,
+    Pointer,
+    greedy_order,
+    order_logits,
+)
 
-__all__ = ["label_order", "order_log_probability", "policy_loss", "stepwise_loss", "teacher_loss"]
+__all__ = [
+    "label_order",
+    "order_log_probability",
+    "policy_loss",
+    "search_loss",
+    "searched_order",
+    "stepwise_loss",
+    "teacher_loss",
+]
 
 
 def label_order(labels: Tensor, where: Tensor, generator: torch.Generator) -> Tensor:
@@ -36,24 +50,96 @@ def teacher_loss(
     return _mean(-order_log_probability(network, memory, order), _graded(labels, memory.where))
 
 
-def stepwise_loss(
-    network: Pointer, memory: Memory, labels: Tensor, steps: int, generator: torch.Generator
+def search_loss(
+    network: Pointer,
+    memory: Memory,
+    labels: Tensor,
+    steps: int,
+    generator: torch.Generator,
+    samples: int,
 ) -> Tensor:
-    """Seq2Slate's loss: along a drawn order, cross-entropies to the grades that are left.
+    """`teacher_loss` of the likeliest order that a search among those by label finds."""
+    order = searched_order(network, memory, labels, steps, generator, samples)
+    return _mean(-order_log_probability(network, memory, order), _graded(labels, memory.where))
 
-    The target of step t is y_i / sum of y over the documents left; a step without any is left out;
-    step t weighs 1 / log2(1 + t), and the sum is divided by the sum of the weights.
+
+@torch.no_grad()
+def searched_order(
+    network: Pointer,
+    memory: Memory,
+    labels: Tensor,
+    steps: int,
+    generator: torch.Generator,
+    samples: int,
+) -> Tensor:
+    """The first `steps` places of the likeliest order by label that is found, `int64[B, steps]`.
+
+    Looked at are `samples` orders in which equal labels stand at random, the first of them the one
+    that `teacher_loss` would draw, and the order that places the likeliest document of the highest
+    label left at every step.
     """
-    order, _ = greedy_order(network, memory, steps, generator)
+    orders = [label_order(labels, memory.where, generator)[:, :steps] for _ in range(samples)]
+    orders.append(greedy_order(network, memory, steps, grades=labels)[0])
+    chances = torch.stack([order_log_probability(network, memory, order) for order in orders])
+    lists = torch.arange(len(labels), device=labels.device)
+    return torch.stack(orders)[chances.argmax(dim=0), lists]
+
+
+def stepwise_loss(
+    network: Pointer,
+    memory: Memory,
+    labels: Tensor,
+    steps: int,
+    generator: torch.Generator,
+    *,
+    each_step: str = "cross_entropy",
+    rollout: str = "sample",
+    step_weights: str = "discounted",
+) -> Tensor:
+    """Seq2Slate's loss: along an order of the model's own, a loss of every step, weighed.
+
+    The weighed sum over the steps that have a loss is divided by the sum of their weights.
+
+    Parameters
+    ----------
+    each_step : "cross_entropy" to y_i / sum of y over the documents left, where a step without any
+        is left out; "hinge", max(0, 1 - min of u over P + max of u over N), where P are the
+        documents of the highest label left and N the others left, and a step without N is left out.
+    rollout : the order is drawn, "sample", or takes the likeliest document each time, "greedy".
+    step_weights : "discounted", 1 / log2(1 + t) for step t = 1, 2, ..., or "uniform".
+    """
+    drawn = generator if rollout == "sample" else None
+    order, _ = greedy_order(network, memory, steps, drawn)
     logits = order_logits(network, memory, order)
-    grades = torch.where(memory.where, labels, torch.zeros_like(labels)).clamp(min=0)
-    left = grades[:, None, :].masked_fill(logits <= -1e9, 0.0)  # [B, T, L]
-    total = left.sum(dim=2)
-    each = -(left * logits.log_softmax(dim=2)).sum(dim=2) / total.clamp(min=1e-12)
-    weights = 1 / torch.log2(torch.arange(2, order.shape[1] + 2, device=labels.device).float())
-    weights = weights * (total > 0)
+    losses = _hinges if each_step == "hinge" else _cross_entropies
+    each, counted = losses(logits, torch.where(memory.where, labels, torch.zeros_like(labels)))
+    weights = counted.to(each.dtype)
+    if step_weights == "discounted":
+        places = torch.arange(2, order.shape[1] + 2, device=labels.device)
+        weights = weights / torch.log2(places.to(each.dtype))
     lists = (each * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-12)
     return _mean(lists, _graded(labels, memory.where))
+
+
+def _cross_entropies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Each step's cross-entropy, `float[B, T]`, and which steps have a positive label left."""
+    left = labels.clamp(min=0)[:, None, :].masked_fill(logits <= PADDING, 0.0)  # [B, T, L]
+    total = left.sum(dim=2)
+    each = -(left * logits.log_softmax(dim=2)).sum(dim=2) / total.clamp(min=1e-12)
+    return each, total > 0
+
+
+def _hinges(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Each step's hinge, `float[B, T]`, and which steps have two different labels left."""
+    left = logits > PADDING  # [B, T, L]
+    grades = labels[:, None, :].masked_fill(~left, -torch.inf)
+    highest = left & (grades == grades.amax(dim=2, keepdim=True))
+    lower = left & ~highest
+    worst = logits.masked_fill(~highest, -PADDING).amin(dim=2)
+    rival = logits.masked_fill(~lower, PADDING).amax(dim=2)
+    counted = lower.any(dim=2)
+    hinge = (1 - worst + rival).clamp(min=0)
+    return torch.where(counted, hinge, torch.zeros_like(hinge)), counted
 
 
 def policy_loss(
