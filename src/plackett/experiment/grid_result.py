@@ -220,7 +220,7 @@ def pareto_chart(result: GridResult, *, standalone: bool = False) -> str:
     """Quality against the time to score a query (a logarithmic axis), as SVG."""
     measure = repr(result.measures[0])
     width, height, left, top = 1120.0, 420.0, 64.0, 48.0
-    bottom, right = height - 46.0, width - 190.0
+    bottom, right = height - 46.0, width - 260.0
     drawing = Drawing(width, height)
     drawing.text(0, 18, f"{measure} against milliseconds a query", style="heading")
     means = [result.comparison.mean(measure, row.system) for row in result.rows]
@@ -239,12 +239,14 @@ def pareto_chart(result: GridResult, *, standalone: bool = False) -> str:
         for c, m, row in zip(costs, means, result.rows, strict=True)
         if row.system in result.front
     )
-    drawing.path([(x, y) for x, y, _ in chosen], style="line l0")
+    drawing.path([(x, y) for x, y, _ in chosen], style="curve l0")
     for cost, mean, row in zip(costs, means, result.rows, strict=True):
         on_front = row.system in result.front
         hover = f"{row.system}: {mean.mean:.4f}, {row.milliseconds:.2f} ms a query"
         style = "f0" if on_front else "f1"
         drawing.circle(across(cost), up(mean.mean), 6 if on_front else 4, style=style, hover=hover)
-    for x, y, system in chosen:
-        drawing.text(x + 10, y + 4, shorten(system, 30))
+    drawing.text(right + 24, top, "No other is better and faster than", style="note")
+    for number, (x, y, system) in enumerate(chosen, start=1):
+        drawing.text(x, y - 11, str(number), anchor="middle")
+        drawing.text(right + 24, top + 22 * number, f"{number}  {shorten(system, 34)}")
     return drawing.render(title=f"{measure} against time to score a query", standalone=standalone)
