@@ -31,6 +31,7 @@ class Scored(NamedTuple):
     where : `bool[B, L]`, True for real documents.
     weights : `float[B, L]`, one a document, 0 at padding; or None.
     generator : of the random choices of a stochastic loss.
+    full : there is no padding for certain, so that masks may be left out.
     """
 
     scores: Tensor
@@ -38,6 +39,7 @@ class Scored(NamedTuple):
     where: Tensor
     weights: Tensor | None
     generator: torch.Generator
+    full: bool = False
 
 
 class ListValues(NamedTuple):
@@ -199,6 +201,7 @@ def checked_inputs(
             f"scores of shape {tuple(scores.shape)} for labels of shape {tuple(labels.shape)}",
             expected=f"at most {1 + loss.several_outputs} dimensions a list for {loss!r}",
         )
+    full = where is None and labels.numel() > 0
     if where is None:
         where = torch.ones(labels.shape, dtype=torch.bool, device=scores.device)
     if where.shape != labels.shape or where.dtype != torch.bool:
@@ -221,13 +224,10 @@ def checked_inputs(
                 f"weights of shape {tuple(weights.shape)}",
                 expected=f"one a list or one a document of {tuple(labels.shape)}",
             )
-    real = where[..., None] if scores.ndim == 3 else where
     labels = labels.to(scores)
-    batch = Scored(
-        torch.where(real, scores, torch.zeros_like(scores)),
-        torch.where(where, labels, torch.zeros_like(labels)),
-        where,
-        weights,
-        generator or torch.Generator(scores.device).manual_seed(0),
-    )
-    return batch, list_weights
+    if not full:
+        real = where[..., None] if scores.ndim == 3 else where
+        scores = torch.where(real, scores, torch.zeros_like(scores))
+        labels = torch.where(where, labels, torch.zeros_like(labels))
+    generator = generator or torch.Generator(scores.device).manual_seed(0)
+    return Scored(scores, labels, where, weights, generator, full), list_weights

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from plackett.losses.base import ListValues, Loss, Scored
 from plackett.losses.registry import register
@@ -37,8 +38,14 @@ def label_shares(batch: Scored) -> tuple[Tensor, Tensor]:
     return shares, (total[:, 0] > 0) & (batch.where.sum(dim=-1) > 1)
 
 
-def _cross_entropy(target: Tensor, scores: Tensor, where: Tensor) -> Tensor:
-    return -(target * real_log_softmax(scores, where)).sum(dim=-1)
+def _cross_entropy(target: Tensor, scores: Tensor, batch: Scored) -> Tensor:
+    if batch.full:
+        return functional.cross_entropy(scores, target, reduction="none")
+    return -(target * real_log_softmax(scores, batch.where)).sum(dim=-1)
+
+
+def _scaled(values: Tensor, temperature: float) -> Tensor:
+    return values if temperature == 1.0 else values / temperature
 
 
 def _softmax_curvature(target: Tensor, scores: Tensor, where: Tensor, counted: Tensor) -> Tensor:
@@ -85,19 +92,23 @@ class ListNet(Loss):
 
     def _values(self, batch: Scored) -> ListValues:
         target, informative = self._target(batch)
-        return ListValues(_cross_entropy(target, batch.scores, batch.where), informative)
+        return ListValues(_cross_entropy(target, batch.scores, batch), informative)
 
     def _curvature(self, batch: Scored) -> Tensor | None:
         target, informative = self._target(batch)
         return _softmax_curvature(target, batch.scores, batch.where, informative)
 
     def _target(self, batch: Scored) -> tuple[Tensor, Tensor]:
-        target = real_log_softmax(batch.labels / self.temperature, batch.where).exp()
-        if batch.weights is not None:
-            target = target * batch.weights
-        target = torch.where(batch.where, target, torch.zeros_like(target))
-        several = batch.where.sum(dim=-1) > 1
-        return target, several & (batch.labels != 0).any(dim=-1)
+        labels = _scaled(batch.labels, self.temperature)
+        informative = batch.labels.any(dim=-1)
+        if batch.full:
+            target = labels.softmax(dim=-1)
+            informative = informative & (labels.shape[1] > 1)
+        else:
+            target = real_log_softmax(labels, batch.where).exp()
+            target = torch.where(batch.where, target, torch.zeros_like(target))
+            informative = informative & (batch.where.sum(dim=-1) > 1)
+        return target if batch.weights is None else target * batch.weights, informative
 
 
 @register
@@ -137,8 +148,8 @@ class SoftmaxCrossEntropy(Loss):
 
     def _values(self, batch: Scored) -> ListValues:
         target, informative = label_shares(batch)
-        scores = batch.scores / self.temperature
-        return ListValues(_cross_entropy(target, scores, batch.where), informative)
+        scores = _scaled(batch.scores, self.temperature)
+        return ListValues(_cross_entropy(target, scores, batch), informative)
 
     def _curvature(self, batch: Scored) -> Tensor | None:
         target, informative = label_shares(batch)

@@ -29,6 +29,8 @@ def document_mean(terms: Tensor, batch: Scored) -> ListValues:
     """The mean of `terms[B, L]` over the real documents of each list, each times its weight."""
     if batch.weights is not None:
         terms = terms * batch.weights
+    if batch.full:
+        return ListValues(terms.mean(dim=-1), batch.where[:, 0])
     terms = torch.where(batch.where, terms, torch.zeros_like(terms))
     count = batch.where.sum(dim=-1)
     return ListValues(terms.sum(dim=-1) / count.clamp(min=1), count > 0)
@@ -148,7 +150,7 @@ class RootMeanSquaredError(Loss):
         _check_scale(self.scale)
 
     def _values(self, batch: Scored) -> ListValues:
-        terms = (batch.labels - self.scale * batch.scores).square()
+        terms = torch.sub(batch.labels, batch.scores, alpha=self.scale).square()
         means, informative = document_mean(terms, batch)
         return ListValues(safe_root(means), informative)
 
