@@ -10,7 +10,7 @@ from plackett.data.dataset import RankingDataset
 torch = pytest.importorskip("torch", reason="needs the extra neural")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from plackett.rankers.neural.dropout import LEVELS, Dropout, dropped
+from plackett.rankers.neural.dropout import LEVELS, Dropout, RectifiedDropout, dropped, rectified
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
@@ -72,3 +72,18 @@ def test_what_is_handed_in_is_not_changed() -> None:
     values = torch.ones(100)
     dropped(values, 0.5)
     assert (values == 1).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
+def test_a_rectifier_and_dropout_at_once(share: float) -> None:
+    """Values and gradients are those of one after the other."""
+    found = []
+    for work in (lambda x: dropped(x.relu(), share), lambda x: rectified(x, share)):
+        values = torch.linspace(-3, 3, 4_001, dtype=torch.float64, requires_grad=True)
+        torch.manual_seed(2)
+        out = work(values)
+        (gradient,) = torch.autograd.grad(out.square().sum(), values)
+        found.append((out, gradient))
+    torch.testing.assert_close(found[0], found[1])
+    module = RectifiedDropout(share).eval()
+    torch.testing.assert_close(module(torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))
