@@ -97,6 +97,8 @@ def test_the_results_are_complete(finished: tuple[ExperimentConfig, Outcome]) ->
     page = outcome.report.read_text()
     assert "bm25 % 8 &gt;&gt; linear % 4 &gt;&gt; trees" in page
     assert "<title>Small" in page
+    assert "What the rankers rely on" in page
+    assert "Why this order? trees, one query" in page
 
 
 def test_a_model_is_saved_with_its_features(

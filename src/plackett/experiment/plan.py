@@ -16,7 +16,7 @@ from plackett.experiment.store import Store, digest, hash_file
 
 __all__ = ["Plan", "Step", "TrainStep", "make_plan"]
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever a step would write something else for the same inputs."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from plackett.experiment.config import ExperimentConfig
@@ -19,7 +19,7 @@ def render(config: ExperimentConfig, comparison: Comparison, manifest: Mapping[s
     """One self-contained HTML page."""
     body = _systems(config) + _times(manifest) + _sources(manifest)
     sections = [
-        html.Section("What the rankers rely on", _reliance(manifest.get("reliance", {}))),
+        html.Section("What the rankers rely on", _explained(manifest.get("explained", {}))),
         html.Section("How it was made", body),
     ]
     return html.render(comparison, title=config.title, sections=sections)
@@ -53,29 +53,55 @@ def _systems(config: ExperimentConfig) -> str:
     return note + html.table(header, rows, caption="Systems", left=3, texts=(2,))
 
 
-def _reliance(found: Mapping[str, Mapping[str, float]]) -> str:
-    """Each ranker's most important features, with their shares."""
+def _explained(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """What each ranker relies on, what features are worth to it, and an order explained."""
     if not found:
         return ""
-    note = (
+    reliance = (
         "<p>Shares of each ranker's own measure of importance (for trees the gain of the splits on "
         "a feature, for linear rankers the size of its weight), the mean over the folds' models. "
-        "They say what a model uses, not what would be lost without it: for that, see "
-        "<code>plackett explain MODEL ROWS --ablation nDCG@10</code>.</p>"
+        "They say what a model uses, not what would be lost without it.</p>"
     )
-    columns = [list(shares.items())[:FEATURES_SHOWN] for shares in found.values()]
+    measures = sorted({str(part["measure"]) for part in found.values()})
+    worth = (
+        f"<p>What would be lost: how far the mean {escape(', '.join(measures))} of held-out "
+        "queries falls when a feature's values are shuffled among all rows. A feature whose "
+        "content another one has as well loses little.</p>"
+    )
+    examples = "".join(
+        f"<h3>Why this order? {escape(name)}, one query</h3><pre>{escape(part['example'])}</pre>"
+        for name, part in found.items()
+        if part["example"]
+    )
+    return "".join(
+        [
+            reliance,
+            _columns(found, "reliance", lambda share: f"{100 * share:.0f} %"),
+            worth,
+            _columns(found, "worth", lambda loss: f"{-loss:+.4f}".replace("-", "−")),
+            examples,
+        ]
+    )
+
+
+def _columns(
+    found: Mapping[str, Mapping[str, Any]], what: str, shown: Callable[[float], str]
+) -> str:
+    """A column a ranker: its first features, each with its number."""
+    columns = [list(part[what].items())[:FEATURES_SHOWN] for part in found.values()]
     rows = [
-        [str(place + 1), *(_shared(column, place) for column in columns)]
+        [
+            str(place + 1),
+            *(
+                f"{escape(column[place][0])} {shown(column[place][1])}"
+                if place < len(column)
+                else ""
+                for column in columns
+            ),
+        ]
         for place in range(max(map(len, columns)))
     ]
-    return note + html.table(["", *map(escape, found)], rows, left=len(found) + 1)
-
-
-def _shared(column: list[tuple[str, float]], place: int) -> str:
-    if place >= len(column):
-        return ""
-    name, share = column[place]
-    return f"{escape(name)} {100 * share:.0f} %"
+    return html.table(["", *map(escape, found)], rows, left=len(found) + 1)
 
 
 def _times(manifest: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from plackett.data.collections import Collection
 from plackett.data.run import Run
 from plackett.experiment import work
 from plackett.experiment.config import ExperimentConfig
+from plackett.experiment.explaining import join_explained
 from plackett.experiment.plan import Plan, Step, TrainStep, make_plan
 from plackett.experiment.results import StepTime, make_manifest, write_results
 from plackett.experiment.store import Store
@@ -127,10 +128,10 @@ def run_experiment(
     begun = time.perf_counter()
     comparison = _compare(config, runs, collection)
     manifest = make_manifest(config, plan, shop.times(plan), time.perf_counter() - started)
-    manifest["reliance"] = {
-        ranker.name: work.reliance(
+    manifest["explained"] = {
+        ranker.name: join_explained(
             [store.folder(p.step.kind, p.step.key) for p in plan.train if p.ranker is ranker]
-        )
+        )._asdict()
         for ranker in config.rankers
     }
     report = write_results(config, folder, comparison, runs, manifest)

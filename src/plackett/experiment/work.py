@@ -20,9 +20,10 @@ from plackett.data.splits import QueryKFold
 from plackett.data.texts import Corpus, Queries
 from plackett.experiment.cascade import FinishedReranker, FinishedRetriever, parse_searcher
 from plackett.experiment.config import ExperimentConfig, PipelineConfig, RankerConfig
+from plackett.experiment.explaining import explain_fold
 from plackett.features import FeatureSet
 from plackett.pipeline import Stage
-from plackett.rankers import load_ranker, registry
+from plackett.rankers import registry
 from plackett.retrievers import BM25
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "read_costs",
     "read_dataset",
     "read_run",
-    "reliance",
     "retrieve",
     "run_pipeline",
     "stages_of",
@@ -132,7 +132,9 @@ def train_fold(
     folder: Path,
     threads: int,
 ) -> None:
-    """Train on the other folds' queries and score this fold's; writes the model and the scores.
+    """Train on the other folds' queries and score this fold's.
+
+    Writes the model, the scores, and what explains them.
 
     The model's folder also holds the definitions of the features it was trained on, taken from
     `described`, the finished features step: `load_ranker` and `FeatureSet.load` read that folder.
@@ -154,6 +156,7 @@ def train_fold(
     started = time.perf_counter()
     scores = model.predict(test)
     seconds = time.perf_counter() - started
+    explain_fold(model, test, folder)
     model.set_params(**chosen)
     model.save(folder / "model")
     shutil.copy(described / "features" / "features.json", folder / "model")
@@ -183,17 +186,6 @@ def join_folds(name: str, first: Run, dataset: RankingDataset, folders: list[Pat
         sum(cost.documents for cost in parts),
     )
     return first.with_scores(scores, name=name).replace(costs=(*first.costs, whole))
-
-
-def reliance(folders: list[Path]) -> dict[str, float]:
-    """The share of a ranker's reliance on each feature, the mean over its folds' models."""
-    total: dict[str, float] = {}
-    for folder in folders:
-        found = load_ranker(folder / "model").importance()
-        whole = sum(abs(value) for value in found.values()) or 1.0
-        for name, value in found.items():
-            total[name] = total.get(name, 0.0) + abs(value) / whole / len(folders)
-    return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
 def stages_of(config: ExperimentConfig, runs: Mapping[str, Run]) -> dict[str, Stage]:

@@ -53,7 +53,7 @@ def test_weights_of_another_network_are_refused(train: RankingDataset) -> None:
     learned, files = MLP(**SMALL).fit(train)._save_model()
     with pytest.raises(CorruptFileError, match="do not fit"):
         MLP(**{**SMALL, "hidden": (9,)})._load_model(learned, files, Path("m"))
-    with pytest.raises(CorruptFileError, match="found no inputs.safetensors"):
+    with pytest.raises(CorruptFileError, match=r"found no inputs\.safetensors"):
         MLP(**SMALL)._load_model(learned, {}, Path("m"))
 
 
