@@ -75,11 +75,12 @@ def test_what_is_handed_in_is_not_changed() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
-def test_a_rectifier_and_dropout_at_once(share: float) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_rectifier_and_dropout_at_once(share: float, dtype: torch.dtype) -> None:
     """Values and gradients are those of one after the other."""
     found = []
     for work in (lambda x: dropped(x.relu(), share), lambda x: rectified(x, share)):
-        values = torch.linspace(-3, 3, 4_001, dtype=torch.float64, requires_grad=True)
+        values = torch.linspace(-3, 3, 4_001, dtype=dtype).view(-1, 1).requires_grad_()
         torch.manual_seed(2)
         out = work(values)
         (gradient,) = torch.autograd.grad(out.square().sum(), values)
@@ -87,3 +88,29 @@ def test_a_rectifier_and_dropout_at_once(share: float) -> None:
     torch.testing.assert_close(found[0], found[1])
     module = RectifiedDropout(share).eval()
     torch.testing.assert_close(module(torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))
+
+
+def test_compiled_loops_draw_the_same_masks() -> None:
+    """Single precision goes through loops of our own, double precision through torch."""
+    masks = []
+    for dtype in (torch.float32, torch.float64):
+        torch.manual_seed(3)
+        masks.append(dropped(torch.ones(31, 7, dtype=dtype), 0.3).double())
+    torch.testing.assert_close(masks[0], masks[1], rtol=1e-6, atol=0)
+
+
+def test_strided_and_empty_values() -> None:
+    values = torch.randn(6, 8).t()
+    torch.manual_seed(4)
+    assert ((rectified(values, 0.5) > 0) <= (values > 0)).all()
+    assert rectified(torch.empty(0, 3), 0.5).shape == dropped(torch.empty(0, 3), 0.5).shape
+
+
+def test_a_value_that_is_no_number_is_not_hidden() -> None:
+    values = torch.full((4_000,), float("nan"), requires_grad=True)
+    torch.manual_seed(6)
+    out = rectified(values, 0.5)
+    assert out.isnan().any()
+    out.sum().backward()
+    assert values.grad is not None
+    assert (values.grad[out.isnan()] == 2.0).all()

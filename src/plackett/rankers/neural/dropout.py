@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 __all__ = ["Dropout", "RectifiedDropout", "dropped", "rectified"]
 
@@ -19,13 +23,11 @@ def dropped(values: Tensor, share: float) -> Tensor:
     tensor([1., 1., 1., 1.])
     """
     threshold = round(share * LEVELS)
-    if threshold == 0:
-        return values
-    return values * _factors(_kept(values, threshold), values, threshold)
+    return values if threshold == 0 else values * _factors(values, threshold)
 
 
 def rectified(values: Tensor, share: float) -> Tensor:
-    """`dropped(values.relu(), share)` with one mask for both, in fewer passes over memory.
+    """`dropped(values.relu(), share)`, in fewer passes over memory.
 
     >>> rectified(torch.tensor([1.0, -1.0]), 0.0)
     tensor([1., 0.])
@@ -33,18 +35,83 @@ def rectified(values: Tensor, share: float) -> Tensor:
     threshold = round(share * LEVELS)
     if threshold == 0:
         return values.relu()
-    return values * _factors(_kept(values, threshold) & (values > 0), values, threshold)
+    if _compilable(values):
+        found: Tensor = _Rectified.apply(values, threshold)  # type: ignore[no-untyped-call]
+        return found
+    return values.relu() * _factors(values, threshold)
 
 
-def _kept(values: Tensor, threshold: int) -> Tensor:
+def _draws(values: Tensor) -> Tensor:
+    """A random byte for each value, in one row."""
     words = torch.empty((values.numel() + 7) // 8, dtype=torch.int64, device=values.device)
     # All 64 bits are random: torch draws from the whole range between these two.
     words.random_(-(2**63), None)
-    return words.view(torch.uint8)[: values.numel()].view(values.shape) >= threshold
+    return words.view(torch.uint8)[: values.numel()]
 
 
-def _factors(kept: Tensor, values: Tensor, threshold: int) -> Tensor:
-    return kept.to(values.dtype).mul_(LEVELS / (LEVELS - threshold))
+def _scale(threshold: int) -> float:
+    return LEVELS / (LEVELS - threshold)
+
+
+def _compilable(values: Tensor) -> bool:
+    """Whether the compiled loops take these values."""
+    return (
+        values.dtype == torch.float32
+        and values.device.type == "cpu"
+        and not torch.compiler.is_compiling()
+    )
+
+
+def _factors(values: Tensor, threshold: int) -> Tensor:
+    """What to multiply values by: 0 or the scale."""
+    draws = _draws(values)
+    if not _compilable(values):
+        kept = draws.view(values.shape) >= threshold
+        return kept.to(values.dtype).mul_(_scale(threshold))
+    from plackett.rankers.neural import dropout_kernels
+
+    found = torch.empty(values.shape, dtype=torch.float32)
+    dropout_kernels.factors(
+        draws.numpy(), threshold, np.float32(_scale(threshold)), found.view(-1).numpy()
+    )
+    return found
+
+
+class _Rectified(torch.autograd.Function):
+    """`rectified` by compiled loops; only its result is kept for the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, threshold: int) -> Tensor:
+        from plackett.rankers.neural import dropout_kernels
+
+        values = values.contiguous()
+        ctx.scale = np.float32(_scale(threshold))
+        found = torch.empty_like(values)
+        dropout_kernels.rectified_forward(
+            values.view(-1).numpy(),
+            _draws(values).numpy(),
+            threshold,
+            ctx.scale,
+            found.view(-1).numpy(),
+        )
+        ctx.save_for_backward(found)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        from plackett.rankers.neural import dropout_kernels
+
+        (found,) = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        result = torch.empty_like(found)
+        dropout_kernels.rectified_backward(
+            gradient.view(-1).numpy(),
+            found.view(-1).numpy(),
+            ctx.scale,
+            result.view(-1).numpy(),
+        )
+        return result, None
 
 
 class Dropout(nn.Module):
