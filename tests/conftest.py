@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# The workers of the suite share the cores: threads of their own would wait for one another. The
+# libraries read this when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
