@@ -1,6 +1,7 @@
 """The program as a whole: examples that work, help, errors, exit codes, and a quick start."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,19 @@ EXAMPLES = [
 ]
 # The real demonstration takes a while: test_experimenting runs it once.
 DEMONSTRATIONS = ("plackett demo", "plackett demo -o out")
+
+
+@pytest.fixture(scope="module")
+def copied(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of this module's own: examples write where they like."""
+    return Path(shutil.copytree(workspace, tmp_path_factory.mktemp("examples") / "workspace"))
+
+
+@pytest.fixture
+def inside(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(copied)
+    monkeypatch.setenv("TERM", "dumb")
+    return copied
 
 
 def shortened(line: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plackett.cli.console import announce, examples, parse_settings, progress_bar, show
-from plackett.cli.ranking import Data, Format, ranker_kind, read_rows
+from plackett.cli.ranking import Data, Format, described_ranker, read_rows
 from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def tune(
     from plackett.experiment.tuning import tune as search_for
 
     wanted = {name: str(value) for name, value in parse_settings(search or []).items()}
-    ranker: Ranker = ranker_kind(model)().set_params(**parse_settings(settings or []))
+    ranker: Ranker = described_ranker(model).set_params(**parse_settings(settings or []))
     parts = _folds(data, valid, test, folds, format_name)
     try:
         with progress_bar("trials") as progress:
@@ -168,7 +168,7 @@ def register(app: typer.Typer) -> None:
     )(grid)
     app.command(
         epilog=examples(
-            "plackett tune train.parquet --set trees=50 --trials 30 -o tuned",
+            "plackett tune train.parquet --model 'LambdaMART(trees=50)' --trials 30 -o tuned",
             "plackett tune train.parquet --model MLP --search learning_rate=0.0001..0.01:log "
             "--search 'loss=ListNet|RankNet' --set epochs=20 --trials 30 --folds 3 -o tuned-mlp",
         )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Data",
     "Format",
+    "described_ranker",
     "distil",
     "explain",
     "export",
@@ -61,6 +62,14 @@ def ranker_kind(name: str) -> type[Ranker]:
 
     exact = {known.lower(): known for known in registry.names()}
     return registry.get(exact.get(name.lower(), name))
+
+
+def described_ranker(text: str) -> Ranker:
+    """The ranker of a description such as LambdaMART or 'MLP(epochs=20)'."""
+    from plackett.rankers import registry
+
+    name, bracket, parameters = text.partition("(")
+    return registry.parse(f"{ranker_kind(name.strip()).__name__}{bracket}{parameters}")
 
 
 def features(
@@ -101,7 +110,9 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model.")],
     ranker: Annotated[
         str,
-        typer.Option("--model", "--ranker", help="LambdaMART, MLP ... (see `plackett rankers`)."),
+        typer.Option(
+            "--model", "--ranker", help="LambdaMART, 'MLP(epochs=20)' ... (see `plackett rankers`)."
+        ),
     ] = "LambdaMART",
     loss: Annotated[
         str | None, typer.Option(help="What to minimise (see `plackett losses`).")
@@ -117,7 +128,7 @@ def train(
     chosen = parse_settings(settings or [])
     if loss is not None:
         chosen["loss"] = loss
-    model = ranker_kind(ranker)().set_params(**chosen)
+    model = described_ranker(ranker).set_params(**chosen)
     training = read_rows(data, format_name)
     validation = None if valid is None else read_rows(valid, format_name)
     with progress_bar("training") as progress:
