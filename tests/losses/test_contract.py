@@ -429,7 +429,7 @@ def test_what_is_handed_in_is_not_changed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_long_lists(name: str) -> None:
-    length = SHORTER.get(name, 2000)
+    length = SHORTER.get(name, 5000)
     scores = scores_of(name, 1, length, dtype=torch.float32)
     grades = torch.arange(length)[None] % 5
     value, gradient = value_and_gradient(made(name), scores, labels_of(name, grades))

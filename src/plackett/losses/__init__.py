@@ -4,20 +4,20 @@ from plackett._optional import require
 
 require("torch", extra="neural", purpose="compute losses")
 
-from plackett.losses.aggregate import AggregateResponse  # noqa: E402
-from plackett.losses.approx import Approx, ApproxMRR, ApproxNDCG, approximate_ranks  # noqa: E402
-from plackett.losses.base import ListValues, Loss, Scored  # noqa: E402
-from plackett.losses.combining import MultiObjective, WeightedSum  # noqa: E402
-from plackett.losses.distillation_list import PLD, KLDistillation, MarginMSE  # noqa: E402
-from plackett.losses.fidelity_rewards import fidelity_rewards, group_advantages  # noqa: E402
-from plackett.losses.finest import FINEST  # noqa: E402
-from plackett.losses.i_divergence import IDivergence  # noqa: E402
-from plackett.losses.imbalance import AnyLoss, Dice  # noqa: E402
-from plackett.losses.listnet import ListNet, SoftmaxCrossEntropy  # noqa: E402
-from plackett.losses.metric_learning import ContextualSimilarity, MultiSimilarity  # noqa: E402
-from plackett.losses.neural_sort import NeuralNDCG, NeuralSort  # noqa: E402
-from plackett.losses.noise import Gumbel  # noqa: E402
-from plackett.losses.pair_functions import (  # noqa: E402
+from plackett.losses.aggregate import AggregateResponse
+from plackett.losses.approx import Approx, ApproxMRR, ApproxNDCG, approximate_ranks
+from plackett.losses.base import ListValues, Loss, Scored
+from plackett.losses.combining import MultiObjective, WeightedSum
+from plackett.losses.distillation_list import PLD, KLDistillation, MarginMSE
+from plackett.losses.fidelity_rewards import fidelity_rewards, group_advantages
+from plackett.losses.finest import FINEST
+from plackett.losses.i_divergence import IDivergence
+from plackett.losses.imbalance import AnyLoss, Dice
+from plackett.losses.listnet import ListNet, SoftmaxCrossEntropy
+from plackett.losses.metric_learning import ContextualSimilarity, MultiSimilarity
+from plackett.losses.neural_sort import NeuralNDCG, NeuralSort
+from plackett.losses.noise import Gumbel
+from plackett.losses.pair_functions import (
     Exponential,
     Fidelity,
     Hinge,
@@ -25,8 +25,8 @@ from plackett.losses.pair_functions import (  # noqa: E402
     PairFunction,
     Squared,
 )
-from plackett.losses.pair_swaps import ERRWeight, MAPWeight, MRRWeight  # noqa: E402
-from plackett.losses.pair_weights import (  # noqa: E402
+from plackett.losses.pair_swaps import ERRWeight, MAPWeight, MRRWeight
+from plackett.losses.pair_weights import (
     ARPLoss1Weight,
     LabelDifference,
     LambdaWeight,
@@ -37,8 +37,8 @@ from plackett.losses.pair_weights import (  # noqa: E402
     ProfitWeight,
     Uniform,
 )
-from plackett.losses.pairwise import Pairwise  # noqa: E402
-from plackett.losses.pairwise_named import (  # noqa: E402
+from plackett.losses.pairwise import Pairwise
+from plackett.losses.pairwise_named import (
     ARPLoss1,
     ARPLoss2,
     FidelityLoss,
@@ -48,27 +48,27 @@ from plackett.losses.pairwise_named import (  # noqa: E402
     NDCGLoss2PP,
     RankNet,
 )
-from plackett.losses.pairwise_value import PABCE, WelfareLoss  # noqa: E402
-from plackett.losses.pareto import pareto_front, simplex_weights  # noqa: E402
-from plackett.losses.plackett_luce import ListMLE, PListMLE, plackett_luce_log_likelihood  # noqa: E402
-from plackett.losses.pointwise import (  # noqa: E402
+from plackett.losses.pairwise_value import PABCE, WelfareLoss
+from plackett.losses.pareto import pareto_front, simplex_weights
+from plackett.losses.plackett_luce import ListMLE, PListMLE, plackett_luce_log_likelihood
+from plackett.losses.pointwise import (
     BinaryCrossEntropy,
     Ordinal,
     RootMeanSquaredError,
     SquaredError,
 )
-from plackett.losses.preferences import DPO, DPOPL, IPO, LiPOLambda, SLiC, implicit_rewards  # noqa: E402
-from plackett.losses.private_bags import gaussian_scale, private_means  # noqa: E402
-from plackett.losses.rank_list import RankList  # noqa: E402
-from plackett.losses.registry import get, names, parse_loss, register  # noqa: E402
-from plackett.losses.regression_compatible import RCR  # noqa: E402
-from plackett.losses.reweighted import Reweighted  # noqa: E402
-from plackett.losses.reweighting import GroupRobust, LossReweighting  # noqa: E402
-from plackett.losses.robust_softmax import ALDRKL, LDR  # noqa: E402
-from plackett.losses.sampling import PLRank, PolicyGradient, sample_rankings  # noqa: E402
-from plackett.losses.soft_rank import SoftNDCG  # noqa: E402
-from plackett.losses.wasserstein import Wasserstein  # noqa: E402
-from plackett.losses.z_loss import ZLoss  # noqa: E402
+from plackett.losses.preferences import DPO, DPOPL, IPO, LiPOLambda, SLiC, implicit_rewards
+from plackett.losses.private_bags import gaussian_scale, private_means
+from plackett.losses.rank_list import RankList
+from plackett.losses.registry import get, names, parse_loss, register
+from plackett.losses.regression_compatible import RCR
+from plackett.losses.reweighted import Reweighted
+from plackett.losses.reweighting import GroupRobust, LossReweighting
+from plackett.losses.robust_softmax import ALDRKL, LDR
+from plackett.losses.sampling import PLRank, PolicyGradient, sample_rankings
+from plackett.losses.soft_rank import SoftNDCG
+from plackett.losses.wasserstein import Wasserstein
+from plackett.losses.z_loss import ZLoss
 
 __all__ = [
     "ALDRKL",
