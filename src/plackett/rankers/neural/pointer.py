@@ -13,10 +13,10 @@ from plackett.errors import ConfigurationError
 from plackett.losses.base import Loss
 from plackett.losses.registry import parse_loss
 from plackett.rankers.explain import Contributions
-from plackett.rankers.neural.base import NeuralRanker
 from plackett.rankers.neural.batches import Batch, as_flat, as_padded
+from plackett.rankers.neural.encoder import EncoderRanker
 from plackett.rankers.neural.inputs import InputTransform
-from plackett.rankers.neural.networks import EncoderBlock, InputLayer, layers
+from plackett.rankers.neural.networks import InputLayer
 from plackett.rankers.neural.pointer_decoding import (
     Memory,
     State,
@@ -96,7 +96,7 @@ class PointerNetwork(nn.Module):
 
 @register
 @dataclass(kw_only=True, eq=False, repr=False)
-class PointerRanker(NeuralRanker):
+class PointerRanker(EncoderRanker):
     """A pointer network that reads a set and writes it as a sequence, the best document first.
 
     The encoder knows no order of the documents: each by itself, or transformer blocks without
@@ -148,12 +148,8 @@ class PointerRanker(NeuralRanker):
     """
 
     loss: str | Loss = "ListMLE"
-    hidden: tuple[int, ...] = (128,)
     blocks: int = 0
-    heads: int = 2
-    feed_forward: int = 256
     process_steps: int = 5
-    dropout: float = 0.1
     training: Literal["teacher", "order_search", "seq2slate", "seq2slate_hinge", "reinforce"] = (
         "teacher"
     )
@@ -171,38 +167,20 @@ class PointerRanker(NeuralRanker):
                 f"loss={self.loss!r} has no effect on PointerRanker, which minimises what "
                 "`training` says; leave loss out."
             )
-        if not self.hidden:
-            raise ConfigurationError("hidden=(); expected at least the width of the network.")
-        for width in self.hidden:
-            check_number("hidden", width, low=1, integer=True)
         for name, low in (
-            ("blocks", 0),
-            ("heads", 1),
-            ("feed_forward", 1),
             ("process_steps", 0),
             ("samples", 2),
             ("beam", 1),
             ("longest_decoded", 1),
         ):
             check_number(name, getattr(self, name), low=low, integer=True)
-        check_number("dropout", self.dropout, low=0, high=0.99)
         check_choice("training", self.training, TRAININGS)
         check_choice("rollout", self.rollout, ("sample", "greedy"))
         check_choice("step_weights", self.step_weights, ("discounted", "uniform"))
         check_choice("decoding", self.decoding, ("greedy", "beam", "one_step"))
-        if self.blocks and self.hidden[-1] % self.heads:
-            raise ConfigurationError(
-                f"heads={self.heads} does not divide the encoder's width {self.hidden[-1]}."
-            )
 
     def _network(self, inputs: InputTransform, outputs: int) -> nn.Module:
-        first = InputLayer(inputs.n_numeric, inputs.sizes, self.embedding, self.multiplexed)
-        body, width = layers(first.width, self.hidden, function="relu", dropout=self.dropout)
-        blocks = nn.ModuleList(
-            EncoderBlock(width, self.heads, self.feed_forward, self.dropout)
-            for _ in range(self.blocks)
-        )
-        return PointerNetwork(first, body, blocks, width, self.process_steps)
+        return PointerNetwork(*self._parts(inputs), self.process_steps)
 
     def _step_loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         pointer = cast(PointerNetwork, network)

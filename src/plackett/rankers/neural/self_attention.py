@@ -8,11 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from plackett.errors import ConfigurationError
-from plackett.rankers.neural.base import NeuralRanker
 from plackett.rankers.neural.batches import as_flat
+from plackett.rankers.neural.encoder import EncoderRanker
 from plackett.rankers.neural.inputs import InputTransform
-from plackett.rankers.neural.networks import EncoderBlock, InputLayer, layers
+from plackett.rankers.neural.networks import InputLayer
 from plackett.rankers.parameters import check_choice, check_number
 from plackett.rankers.registry import register
 
@@ -66,7 +65,7 @@ class ContextNetwork(nn.Module):
 
 @register
 @dataclass(kw_only=True, eq=False, repr=False)
-class SelfAttention(NeuralRanker):
+class SelfAttention(EncoderRanker):
     """The context-aware ranker: a transformer encoder over the documents of a list.
 
     Pobrotyn, Bartczak, Synowiec, Białobrzeski, Bojar, "Context-aware learning to rank with
@@ -93,44 +92,16 @@ class SelfAttention(NeuralRanker):
     array([0, 2, 1])
     """
 
-    hidden: tuple[int, ...] = (128,)
-    blocks: int = 2
-    heads: int = 2
-    feed_forward: int = 256
-    dropout: float = 0.1
     positions: Literal["none", "fixed", "learned"] = "none"
     longest_position: int = 1000
 
     def check_parameters(self) -> None:
         super().check_parameters()
-        if not self.hidden:
-            raise ConfigurationError("hidden=(); expected at least the width of the encoder.")
-        for width in self.hidden:
-            check_number("hidden", width, low=1, integer=True)
-        for name, low in (
-            ("blocks", 0),
-            ("heads", 1),
-            ("feed_forward", 1),
-            ("longest_position", 1),
-        ):
-            check_number(name, getattr(self, name), low=low, integer=True)
-        check_number("dropout", self.dropout, low=0, high=0.99)
+        check_number("longest_position", self.longest_position, low=1, integer=True)
         check_choice("positions", self.positions, ("none", "fixed", "learned"))
-        if self.hidden[-1] % self.heads:
-            raise ConfigurationError(
-                f"heads={self.heads} does not divide the encoder's width {self.hidden[-1]}."
-            )
 
     def _network(self, inputs: InputTransform, outputs: int) -> nn.Module:
-        first = InputLayer(inputs.n_numeric, inputs.sizes, self.embedding, self.multiplexed)
-        body, width = layers(first.width, self.hidden, function="relu", dropout=self.dropout)
-        blocks = nn.ModuleList(
-            EncoderBlock(width, self.heads, self.feed_forward, self.dropout)
-            for _ in range(self.blocks)
-        )
-        return ContextNetwork(
-            first, body, blocks, width, outputs, self.positions, self.longest_position
-        )
+        return ContextNetwork(*self._parts(inputs), outputs, self.positions, self.longest_position)
 
     def _fresh_network(self, inputs: InputTransform, outputs: int) -> nn.Module:
         network = super()._fresh_network(inputs, outputs)

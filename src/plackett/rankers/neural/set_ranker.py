@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from plackett.errors import ConfigurationError
-from plackett.rankers.neural.base import NeuralRanker
+from plackett.rankers.neural.encoder import EncoderRanker
 from plackett.rankers.neural.inputs import InputTransform
-from plackett.rankers.neural.networks import InputLayer, layers
 from plackett.rankers.neural.self_attention import ContextNetwork
 from plackett.rankers.neural.set_attention import InducedBlock
 from plackett.rankers.parameters import check_number
@@ -20,7 +18,7 @@ __all__ = ["SetRanker"]
 
 @register
 @dataclass(kw_only=True, eq=False, repr=False)
-class SetRanker(NeuralRanker):
+class SetRanker(EncoderRanker):
     """A permutation-equivariant ranker whose documents meet through a few learned points.
 
     In each block `inducing` learned points attend to the documents of the list, and the documents
@@ -49,32 +47,14 @@ class SetRanker(NeuralRanker):
     array([0, 2, 1])
     """
 
-    hidden: tuple[int, ...] = (128,)
-    blocks: int = 2
-    heads: int = 2
-    feed_forward: int = 256
     inducing: int = 20
-    dropout: float = 0.1
 
     def check_parameters(self) -> None:
         super().check_parameters()
-        if not self.hidden:
-            raise ConfigurationError("hidden=(); expected at least the width of the encoder.")
-        for width in self.hidden:
-            check_number("hidden", width, low=1, integer=True)
-        for name, low in (("blocks", 0), ("heads", 1), ("feed_forward", 1), ("inducing", 1)):
-            check_number(name, getattr(self, name), low=low, integer=True)
-        check_number("dropout", self.dropout, low=0, high=0.99)
-        if self.hidden[-1] % self.heads:
-            raise ConfigurationError(
-                f"heads={self.heads} does not divide the encoder's width {self.hidden[-1]}."
-            )
+        check_number("inducing", self.inducing, low=1, integer=True)
+
+    def _block(self, width: int) -> nn.Module:
+        return InducedBlock(width, self.heads, self.feed_forward, self.inducing, self.dropout)
 
     def _network(self, inputs: InputTransform, outputs: int) -> nn.Module:
-        first = InputLayer(inputs.n_numeric, inputs.sizes, self.embedding, self.multiplexed)
-        body, width = layers(first.width, self.hidden, function="relu", dropout=self.dropout)
-        blocks = nn.ModuleList(
-            InducedBlock(width, self.heads, self.feed_forward, self.inducing, self.dropout)
-            for _ in range(self.blocks)
-        )
-        return ContextNetwork(first, body, blocks, width, outputs, "none", 1)
+        return ContextNetwork(*self._parts(inputs), outputs, "none", 1)

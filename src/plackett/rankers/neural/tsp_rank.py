@@ -13,11 +13,11 @@ from plackett.errors import ConfigurationError
 from plackett.losses.base import Loss
 from plackett.losses.registry import parse_loss
 from plackett.rankers.explain import Contributions
-from plackett.rankers.neural.base import NeuralRanker
 from plackett.rankers.neural.batches import Batch, as_flat, as_padded
+from plackett.rankers.neural.encoder import EncoderRanker
 from plackett.rankers.neural.hamiltonian import LARGEST_EXACT, hamiltonian_path
 from plackett.rankers.neural.inputs import InputTransform
-from plackett.rankers.neural.networks import EncoderBlock, InputLayer, layers
+from plackett.rankers.neural.networks import InputLayer
 from plackett.rankers.neural.pointer_training import label_order
 from plackett.rankers.parameters import check_choice, check_number
 from plackett.rankers.registry import register
@@ -132,7 +132,7 @@ def _transitions(where: Tensor) -> Tensor:
 
 @register
 @dataclass(kw_only=True, eq=False, repr=False)
-class TSPRank(NeuralRanker):
+class TSPRank(EncoderRanker):
     """Ranking as a travelling-salesman problem: documents are nodes, a ranking is a path.
 
     A transformer encoder without positions gives each document a vector e, and one bilinear form
@@ -176,11 +176,6 @@ class TSPRank(NeuralRanker):
 
     loss: str | Loss = "ListMLE"
     longest_list: int | None = 30
-    hidden: tuple[int, ...] = (128,)
-    blocks: int = 2
-    heads: int = 2
-    feed_forward: int = 256
-    dropout: float = 0.1
     learning: Literal["local", "global"] = "local"
     transition_weights: Literal["rank", "uniform"] = "rank"
     exact_up_to: int = 10
@@ -191,38 +186,17 @@ class TSPRank(NeuralRanker):
         super().check_parameters()
         if parse_loss(self.loss) != parse_loss("ListMLE"):
             raise ConfigurationError(
-                f"loss={self.loss!r} has no effect on TSPRank, which minimises what `learning` "
-                "says; leave loss out."
+                f"loss={self.loss!r} is not for TSPRank, which minimises what `learning` says; "
+                "leave loss out."
             )
-        if not self.hidden:
-            raise ConfigurationError("hidden=(); expected at least the width of the encoder.")
-        for width in self.hidden:
-            check_number("hidden", width, low=1, integer=True)
-        for name, low in (
-            ("blocks", 0),
-            ("heads", 1),
-            ("feed_forward", 1),
-            ("restarts", 0),
-            ("longest_path", 1),
-        ):
-            check_number(name, getattr(self, name), low=low, integer=True)
+        check_number("restarts", self.restarts, low=0, integer=True)
+        check_number("longest_path", self.longest_path, low=1, integer=True)
         check_number("exact_up_to", self.exact_up_to, low=0, high=LARGEST_EXACT, integer=True)
-        check_number("dropout", self.dropout, low=0, high=0.99)
         check_choice("learning", self.learning, ("local", "global"))
         check_choice("transition_weights", self.transition_weights, ("rank", "uniform"))
-        if self.blocks and self.hidden[-1] % self.heads:
-            raise ConfigurationError(
-                f"heads={self.heads} does not divide the encoder's width {self.hidden[-1]}."
-            )
 
     def _network(self, inputs: InputTransform, outputs: int) -> nn.Module:
-        first = InputLayer(inputs.n_numeric, inputs.sizes, self.embedding, self.multiplexed)
-        body, width = layers(first.width, self.hidden, function="relu", dropout=self.dropout)
-        blocks = nn.ModuleList(
-            EncoderBlock(width, self.heads, self.feed_forward, self.dropout)
-            for _ in range(self.blocks)
-        )
-        return TSPNetwork(first, body, blocks, width)
+        return TSPNetwork(*self._parts(inputs))
 
     def _step_loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         model, where = cast(TSPNetwork, network), batch.where
