@@ -45,3 +45,15 @@ def test_where_lower_is_better_a_loss_is_a_rise() -> None:
     rows = data()
     found = feature_ablation(LinearRanker().fit(rows), rows, "ARP")
     assert found.features[0].loss > 0
+
+
+def test_each_feature_is_shuffled_alone() -> None:
+    rows = data()
+    ranker = LinearRanker(method="pairwise_logistic").fit(rows)
+    found = {part.feature: part.loss for part in feature_ablation(ranker, rows, repeats=1).features}
+    order = np.random.default_rng(0).permutation(len(rows))
+    for f, name in enumerate(rows.feature_names):
+        X = rows.X.copy()
+        X[:, f] = X[order, f]
+        changed = RankingDataset(X, rows.y, qid=rows.query, feature_names=rows.feature_names)
+        assert found[name] == pytest.approx(ranker.score(rows) - ranker.score(changed), abs=1e-12)

@@ -86,15 +86,14 @@ def feature_ablation(
     random = np.random.default_rng(seed)
     orders = [random.permutation(len(dataset)) for _ in range(repeats)]
     found: list[FeatureWorth] = []
+    X = np.array(dataset.X)  # `changed` reads it; one column at a time is not the dataset's
+    changed = RankingDataset.from_columns(dataset.columns._replace(X=X), missing=dataset.missing)
     for f, name in enumerate(dataset.feature_names):
-        X = np.array(dataset.X)
-        changed = RankingDataset.from_columns(
-            dataset.columns._replace(X=X), missing=dataset.missing
-        )
         lost = np.zeros_like(whole)
         for order in orders:
             X[:, f] = dataset.X[order, f]
             lost += sign * (whole - mean.per_query(ranker.predict(changed))) / repeats
+        X[:, f] = dataset.X[:, f]
         interval = bootstrap_interval(lost, seed=seed)
         found.append(FeatureWorth(name, float(lost.mean()), interval.low, interval.high))
     found.sort(key=lambda worth: -worth.loss)
