@@ -64,20 +64,26 @@ _HOME = {
         "load_ranker",
     ),
     "plackett.rankers.neural": ("MLP", "SelfAttention", "SetRanker"),
+    "plackett.rerankers": ("Candidates", "Reranker"),
     "plackett.retrievers": ("BM25",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 _ROOMS = (
     "data",
+    "encoders",
     "errors",
     "experiment",
     "features",
     "fusion",
+    "llm",
     "losses",
     "metrics",
     "pipeline",
     "rankers",
+    "rerankers",
     "retrievers",
+    "selection",
+    "transport",
 )
 
 __all__ = [
@@ -90,6 +96,7 @@ __all__ = [
     "MLP",
     "RBP",
     "RR",
+    "Candidates",
     "CatBoostRanker",
     "ClickLog",
     "Corpus",
@@ -108,6 +115,7 @@ __all__ = [
     "QueryKFold",
     "R",
     "RankingDataset",
+    "Reranker",
     "Rprec",
     "Run",
     "SelfAttention",
@@ -178,6 +186,7 @@ if TYPE_CHECKING:
         load_ranker,
     )
     from plackett.rankers.neural import MLP, SelfAttention, SetRanker
+    from plackett.rerankers import Candidates, Reranker
     from plackett.retrievers import BM25
 
 

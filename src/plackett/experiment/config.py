@@ -28,6 +28,7 @@ from plackett.metrics.evaluation import Empty, Missing
 from plackett.metrics.judged import Ties, Unjudged
 from plackett.metrics.significance import get_test
 from plackett.rankers import registry
+from plackett.rerankers import parse as parse_reranker
 from plackett.retrievers import Weighting
 from plackett.retrievers.analysis import get_analyzer
 
@@ -45,6 +46,7 @@ __all__ = [
     "IndexConfig",
     "PipelineConfig",
     "RankerConfig",
+    "RerankerConfig",
     "RetrieveConfig",
     "parse_config",
     "read_config",
@@ -153,11 +155,28 @@ class RankerConfig(_Section):
         return self
 
 
-class PipelineConfig(_Section):
-    """A pipeline of the first stage and the rankers, by their names.
+class RerankerConfig(_Section):
+    """A re-ranker of texts, which pipelines use by its name.
 
-    `stages = "bm25 % 100 >> linear % 20 >> lambdamart"`; rankers score with the models that never
-    saw the query, as they do alone.
+    `reranker` describes it: `word-overlap`, `cross-encoder(model='models/mine')`. Paths in it start
+    from the working folder.
+    """
+
+    name: Name
+    reranker: str
+
+    @field_validator("reranker")
+    @classmethod
+    def _known(cls, reranker: str) -> str:
+        _as_value_error(lambda: parse_reranker(reranker))
+        return reranker
+
+
+class PipelineConfig(_Section):
+    """A pipeline of the first stage, the rankers and the re-rankers, by their names.
+
+    `stages = "bm25 % 100 >> linear % 20 >> cross"`; rankers score with the models that never saw
+    the query, as they do alone.
     """
 
     name: Name
@@ -220,6 +239,7 @@ class ExperimentConfig(_Section):
     retrieve: RetrieveConfig = RetrieveConfig()
     features: FeaturesConfig = FeaturesConfig()
     rankers: tuple[RankerConfig, ...] = Field(default=(), strict=False)
+    rerankers: tuple[RerankerConfig, ...] = Field(default=(), strict=False)
     pipelines: tuple[PipelineConfig, ...] = Field(default=(), strict=False)
     folds: FoldsConfig = FoldsConfig()
     compare: CompareConfig = CompareConfig()
@@ -228,16 +248,18 @@ class ExperimentConfig(_Section):
     @model_validator(mode="after")
     def _names(self) -> ExperimentConfig:
         names = self.systems
-        repeated = [name for i, name in enumerate(names) if name in names[:i]]
+        stages = [*names, *(reranker.name for reranker in self.rerankers)]
+        repeated = [name for i, name in enumerate(stages) if name in stages[:i]]
         if repeated:
             raise ValueError(f"two systems are called {repeated[0]!r}; rename one")
         if self.compare.baseline is not None and self.compare.baseline not in names:
             unknown = UnknownNameError("baseline", self.compare.baseline, names)
             raise ValueError(f"compare.baseline: {unknown}")
-        rankers = [ranker.name for ranker in self.rankers]
+        later = [ranker.name for ranker in self.rankers]
+        later += [reranker.name for reranker in self.rerankers]
         for place, pipeline in enumerate(self.pipelines):
             try:
-                check_pipeline(pipeline.stages, self.retrieve.name, rankers)
+                check_pipeline(pipeline.stages, self.retrieve.name, later)
             except ConfigurationError as error:
                 raise ValueError(f"pipelines.{place}.stages: {error}") from error
         return self
@@ -291,6 +313,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "retrieve": RetrieveConfig,
     "features": FeaturesConfig,
     "rankers": RankerConfig,
+    "rerankers": RerankerConfig,
     "pipelines": PipelineConfig,
     "folds": FoldsConfig,
     "compare": CompareConfig,

@@ -11,10 +11,11 @@ from typing import Any
 
 import plackett
 from plackett.errors import DataError
-from plackett.experiment.config import ExperimentConfig, RankerConfig
+from plackett.experiment.config import ExperimentConfig, PipelineConfig, RankerConfig
+from plackett.experiment.reranking import depends_on, rerankers_of, stage_names
 from plackett.experiment.store import Store, digest, hash_file
 
-__all__ = ["Plan", "Step", "TrainStep", "make_plan"]
+__all__ = ["Plan", "RerankStep", "Step", "TrainStep", "make_plan"]
 
 FORMAT = 4
 """Raised whenever a step would write something else for the same inputs."""
@@ -53,6 +54,14 @@ class TrainStep:
 
 
 @dataclass(frozen=True)
+class RerankStep:
+    """The run of a pipeline with a re-ranker of texts."""
+
+    pipeline: PipelineConfig
+    step: Step
+
+
+@dataclass(frozen=True)
 class Plan:
     """All steps of an experiment in order, and the SHA-256 of each data file."""
 
@@ -61,12 +70,14 @@ class Plan:
     retrieve: Step
     features: Step | None
     train: tuple[TrainStep, ...]
+    rerank: tuple[RerankStep, ...] = ()
 
     @property
     def steps(self) -> list[Step]:
         """The steps in the order they are done."""
         middle = [] if self.features is None else [self.features]
-        return [self.index, self.retrieve, *middle, *(part.step for part in self.train)]
+        trained = [part.step for part in self.train]
+        return [self.index, self.retrieve, *middle, *trained, *(part.step for part in self.rerank)]
 
     def describe(self, store: Store) -> str:
         """What is done already, what is to do, from what, and how long it took or may take."""
@@ -106,7 +117,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
     )
     files = {f"{role} {path.name}": value for role, (path, value) in data.items()}
     if not config.rankers:
-        return Plan(files, index, retrieve, None, ())
+        return Plan(files, index, retrieve, None, (), _rerank_steps(config, retrieve, ()))
     features = _step(
         "features",
         "features",
@@ -119,7 +130,31 @@ def make_plan(config: ExperimentConfig) -> Plan:
         for ranker in config.rankers
         for fold in range(config.folds.k)
     )
-    return Plan(files, index, retrieve, features, train)
+    return Plan(files, index, retrieve, features, train, _rerank_steps(config, retrieve, train))
+
+
+def _rerank_steps(
+    config: ExperimentConfig, retrieve: Step, train: tuple[TrainStep, ...]
+) -> tuple[RerankStep, ...]:
+    """A step for each pipeline with a re-ranker of texts; others cost nothing to do again."""
+    steps = []
+    for pipeline in config.pipelines:
+        rerankers = rerankers_of(config, pipeline)
+        if not rerankers:
+            continue
+        named = stage_names(pipeline)
+        inputs = {
+            "retrieve": retrieve.key,
+            "first": config.retrieve.name,
+            "train": [[p.ranker.name, p.step.key] for p in train if p.ranker.name in named],
+            "rerankers": {each.name: depends_on(each) for each in rerankers},
+            "stages": pipeline.stages,
+        }
+        needs = (retrieve.label, *(each.name for each in rerankers))
+        steps.append(
+            RerankStep(pipeline, _step("rerank", f"rerank {pipeline.name}", needs, inputs))
+        )
+    return tuple(steps)
 
 
 def _train_step(config: ExperimentConfig, ranker: RankerConfig, fold: int, features: Step) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Literal
 from plackett.data.collections import Collection
 from plackett.data.run import Run
 from plackett.experiment import work
-from plackett.experiment.config import ExperimentConfig
+from plackett.experiment.config import ExperimentConfig, PipelineConfig
 from plackett.experiment.explaining import join_explained
 from plackett.experiment.plan import Plan, Step, TrainStep, make_plan
 from plackett.experiment.results import StepTime, make_manifest, write_results
 from plackett.experiment.store import Store
 from plackett.metrics import Comparison, compare
+from plackett.pipeline import Stage
 
 __all__ = ["Event", "Outcome", "run_experiment"]
 
@@ -178,10 +179,29 @@ def _rank(
         for ranker in config.rankers:
             own = [folders[part.step.key] for part in plan.train if part.ranker is ranker]
             runs[ranker.name] = work.join_folds(ranker.name, candidates, dataset, own)
-    stages = work.stages_of(config, runs)
+    # Answers of models are worth more than any other file here: `fresh` leaves them alone.
+    stages = work.stages_of(config, runs, shop.store.root.parent / "answers.sqlite")
+    kept = {part.pipeline.name: part.step for part in plan.rerank}
     for pipeline in config.pipelines:
-        runs[pipeline.name] = work.run_pipeline(pipeline, stages, collection)
+        runs[pipeline.name] = _pipeline_run(pipeline, kept, stages, shop, collection)
     return runs
+
+
+def _pipeline_run(
+    pipeline: PipelineConfig,
+    kept: Mapping[str, Step],
+    stages: Mapping[str, Stage],
+    shop: _Workshop,
+    collection: Collection,
+) -> Run:
+    """A pipeline's run, made now, or once and kept where it has a re-ranker of texts."""
+    if pipeline.name not in kept:
+        return work.run_pipeline(pipeline, stages, collection)
+    folder = shop.do(
+        kept[pipeline.name],
+        lambda path: work.rerank(work.run_pipeline(pipeline, stages, collection), path),
+    )
+    return work.read_reranked(pipeline.name, collection, folder)
 
 
 def _train(

@@ -21,6 +21,7 @@ from plackett.data.texts import Corpus, Queries
 from plackett.experiment.cascade import FinishedReranker, FinishedRetriever, parse_searcher
 from plackett.experiment.config import ExperimentConfig, PipelineConfig, RankerConfig
 from plackett.experiment.explaining import explain_fold
+from plackett.experiment.reranking import make_reranker
 from plackett.features import FeatureSet
 from plackett.pipeline import Stage
 from plackett.rankers import registry
@@ -34,7 +35,9 @@ __all__ = [
     "read_collection",
     "read_costs",
     "read_dataset",
+    "read_reranked",
     "read_run",
+    "rerank",
     "retrieve",
     "run_pipeline",
     "stages_of",
@@ -91,17 +94,22 @@ def retrieve(config: ExperimentConfig, collection: Collection, bm25: BM25, folde
 def read_run(config: ExperimentConfig, collection: Collection, folder: Path) -> Run:
     """The first stage's run, linked to its texts; queries without results are kept."""
     run = Run.read(folder / "run.parquet", name=config.retrieve.name)
+    return _linked(run, collection, folder)
+
+
+def _linked(run: Run, collection: Collection, folder: Path) -> Run:
+    """A run of a finished step with a list for every query, its texts and its costs."""
     asked = collection.queries.ids
-    run = Run.from_arrays(
+    linked = Run.from_arrays(
         run.query_ids.map_to(asked)[run.query][run.query_rows],
         run.document,
         run.score,
         query_ids=asked,
         document_ids=run.document_ids,
         all_queries=True,
-        name=config.retrieve.name,
+        name=run.name,
     )
-    return run.replace(
+    return linked.replace(
         queries=collection.queries, corpus=collection.corpus, costs=read_costs(folder)
     )
 
@@ -188,14 +196,31 @@ def join_folds(name: str, first: Run, dataset: RankingDataset, folders: list[Pat
     return first.with_scores(scores, name=name).replace(costs=(*first.costs, whole))
 
 
-def stages_of(config: ExperimentConfig, runs: Mapping[str, Run]) -> dict[str, Stage]:
-    """What the names in a pipeline's text mean: the first stage and the rankers, finished."""
+def stages_of(config: ExperimentConfig, runs: Mapping[str, Run], answers: Path) -> dict[str, Stage]:
+    """What the names in a pipeline's text mean.
+
+    The first stage and the rankers are finished; re-rankers of texts are at work, and those that
+    ask a model keep its answers in the file `answers`.
+    """
     first = runs[config.retrieve.name]
     stages: dict[str, Stage] = {config.retrieve.name: FinishedRetriever(first)}
     for ranker in config.rankers:
         run = runs[ranker.name]
         stages[ranker.name] = FinishedReranker(run, run.costs[len(first.costs) :])
+    for reranker in config.rerankers:
+        stages[reranker.name] = make_reranker(reranker, answers)
     return stages
+
+
+def rerank(run: Run, folder: Path) -> None:
+    """Write the run of a pipeline with a re-ranker of texts, and its costs."""
+    run.write(folder / "run.parquet")
+    _write_costs(folder, *run.costs)
+
+
+def read_reranked(name: str, collection: Collection, folder: Path) -> Run:
+    """The run that `rerank` wrote; queries without results are kept."""
+    return _linked(Run.read(folder / "run.parquet", name=name), collection, folder)
 
 
 def run_pipeline(
