@@ -16,6 +16,8 @@ import plackett
 from plackett.data.formats.registry import DATASETS, QRELS, RUNS, TEXTS
 from plackett.errors import UnknownNameError
 from plackett.features.registry import get as get_feature
+from plackett.fusion import Fusion, aggregator
+from plackett.llm import parse_model, prompt_template
 from plackett.losses import parse_loss
 from plackett.metrics import parse_measure
 from plackett.metrics.corrections import get_correction
@@ -24,6 +26,7 @@ from plackett.rankers.registry import get as get_ranker
 from plackett.rerankers import get as get_reranker
 from plackett.retrievers.analysis.base import get_analyzer
 from plackett.retrievers.weighting import Weighting
+from plackett.selection import get as get_selector
 
 SOURCE = Path(plackett.__file__).parent
 FLOORS = {
@@ -62,6 +65,11 @@ FAMILIES: dict[str, tuple[Callable[[str], object], str]] = {  # a look-up, and a
     "ranker": (get_ranker, "LambdaMART"),
     "loss": (parse_loss, "ListNet"),
     "re-ranker": (get_reranker, "word-overlap"),
+    "back end": (lambda name: parse_model(f"{name}({{}})"), "Oracle"),
+    "prompt": (prompt_template, "rank-gpt"),
+    "selector": (get_selector, "ScoreThreshold"),
+    "aggregator": (aggregator, "win_rate"),
+    "fusion": (Fusion, "rrf"),
     "analyzer": (get_analyzer, "english"),
     "BM25 variant": (lambda name: Weighting(variant=name), "lucene"),
     "run format": (lambda name: RUNS.resolve(Path("f"), name), "trec"),
@@ -207,7 +215,7 @@ def _check_function(node: ast.FunctionDef | ast.AsyncFunctionDef, path: Path) ->
     # A compiled kernel is one loop; splitting it would cost what it is there to save.
     if body and "kernels" not in path.stem:
         assert body[-1].end_lineno - body[0].lineno < 60, f"{place} has more than 60 lines"
-    # set_params is scikit-learn's own signature; Reranker(name, ...) checks against that of the name.
+    # set_params is scikit-learn's own signature; Reranker checks against that of its name.
     open_ended = node.args.kwarg is not None and node.name not in ("set_params", "Reranker")
     assert not (public and open_ended), f"{place} takes **{ast.unparse(node.args)}"
 

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 import plackett
-from plackett.cli import choosing, converting, experimenting, measuring, ranking, retrieving
+from plackett.cli import (
+    caching,
+    choosing,
+    converting,
+    experimenting,
+    measuring,
+    ranking,
+    reranking,
+    retrieving,
+)
 from plackett.cli.console import announce, show
 from plackett.errors import PlackettError
 
@@ -48,7 +57,16 @@ def _program(
     """
 
 
-for _commands in (experimenting, retrieving, ranking, choosing, measuring, converting):
+for _commands in (
+    experimenting,
+    retrieving,
+    ranking,
+    reranking,
+    choosing,
+    measuring,
+    converting,
+    caching,
+):
     _commands.register(app)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett.errors import ConfigurationError, DataError
+from plackett.fusion.majority import condorcet_components
 from plackett.fusion.preferences import Floats, Item, preferences, scores_of_rankings
 
 __all__ = ["KemenyOrder", "kemeny", "kemeny_cost", "kemeny_order"]
@@ -110,7 +111,7 @@ def kemeny_order(preferred: npt.ArrayLike, *, exact: int = EXACT) -> KemenyOrder
         raise DataError("a preference that is not a weight", expected="finite numbers from 0 up")
     parts: list[Order] = []
     proven = True
-    for members in _components(weights):
+    for members in condorcet_components(weights):
         within = weights[np.ix_(members, members)]
         if len(members) <= exact:
             parts.append(members[_by_subsets(within)])
@@ -119,36 +120,6 @@ def kemeny_order(preferred: npt.ArrayLike, *, exact: int = EXACT) -> KemenyOrder
             proven = False
     order = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
     return KemenyOrder(order, kemeny_cost(order, weights), proven)
-
-
-def _components(weights: Floats) -> list[Order]:
-    """The components of the strict majority graph, winners first, each by Borda count."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    if len(weights) == 0:
-        return []
-    margin = weights - weights.T
-    borda = np.argsort(-margin.sum(axis=1), kind="stable")
-    beats = (margin > _RISE * weights.sum())[np.ix_(borda, borda)]
-    _, label = connected_components(csr_array(beats), directed=True, connection="strong")
-    grouped = np.argsort(label, kind="stable")
-    starts = np.flatnonzero(np.diff(label[grouped], prepend=-1))
-    first = grouped[starts]  # a component comes as early as its best item by Borda allows
-    above = beats[np.ix_(grouped, grouped)]
-    above = np.logical_or.reduceat(np.logical_or.reduceat(above, starts, axis=0), starts, axis=1)
-    np.fill_diagonal(above, False)
-    count = len(starts)
-    waiting = above.sum(axis=0)
-    order: list[Order] = []
-    done = np.zeros(count, dtype=bool)
-    for _ in range(count):
-        ready = np.flatnonzero(~done & (waiting == 0))
-        following = int(ready[first[ready].argmin()])
-        done[following] = True
-        waiting = waiting - above[following]
-        order.append(borda[np.flatnonzero(label == following)])
-    return order
 
 
 def _by_subsets(weights: Floats) -> Order:

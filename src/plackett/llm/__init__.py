@@ -2,7 +2,12 @@
 
 from plackett.llm.base import LanguageModel
 from plackett.llm.door import Door
-from plackett.llm.registry import parse_model, register_model
+from plackett.llm.fitting import Fitted, fit
+from plackett.llm.llama_cpp import LlamaCpp
+from plackett.llm.openai_compatible import OpenAI
+from plackett.llm.oracle import Oracle
+from plackett.llm.parsing import Parsed, parse_answer
+from plackett.llm.registry import model_names, parse_model, register_model
 from plackett.llm.requests import (
     Answer,
     Attention,
@@ -20,6 +25,8 @@ from plackett.llm.requests import (
     TokenLikelihood,
     TokenScore,
 )
+from plackett.llm.templates import PromptTemplate, prompt_names, prompt_template
+from plackett.llm.transformers_model import Transformers
 
 __all__ = [
     "Answer",
@@ -27,18 +34,30 @@ __all__ = [
     "AttentionWeights",
     "Door",
     "Failure",
+    "Fitted",
     "Generate",
     "Generation",
     "LabelScores",
     "LanguageModel",
     "Likelihood",
+    "LlamaCpp",
     "Message",
     "NextToken",
+    "OpenAI",
+    "Oracle",
+    "Parsed",
     "Prompt",
+    "PromptTemplate",
     "Request",
     "Shown",
     "TokenLikelihood",
     "TokenScore",
+    "Transformers",
+    "fit",
+    "model_names",
+    "parse_answer",
     "parse_model",
+    "prompt_names",
+    "prompt_template",
     "register_model",
 ]

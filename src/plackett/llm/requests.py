@@ -52,12 +52,18 @@ class Shown:
     documents : the ids of the documents shown, in the order shown.
     labels : what each is called in the prompt.
     grammar : the form of the answer that the prompt asks for, as its template names it.
+    scale : the least and the greatest number that the prompt lets an answer give.
+    words : words that stand for numbers, and the numbers, such as ("yes", 1.0).
+    count : how many documents the prompt asks for; 0 leaves it open.
     """
 
     query: str
     documents: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     grammar: str = "text"
+    scale: tuple[int, int] = (0, 10)
+    words: tuple[tuple[str, float], ...] = ()
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,8 @@ class Prompt:
 
     def plain(self) -> str:
         """The prompt as plain text: turns as paragraphs, then the answer's beginning."""
-        return "\n\n".join([*(message.text for message in self.messages), self.answer_start])
+        started = [self.answer_start] if self.answer_start else []
+        return "\n\n".join([*(message.text for message in self.messages), *started])
 
     def content(self) -> dict[str, Any]:
         """What determines an answer to it, as JSON."""

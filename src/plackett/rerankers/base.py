@@ -17,7 +17,7 @@ from plackett.pipeline.base import Reranker
 from plackett.rerankers.ranked import Candidates, Ordering, Ranked, RankedDocument, run_scores
 from plackett.transport.event_loop import run_blocking, run_on_loop
 
-__all__ = ["Documents", "Outcome", "TextReranker"]
+__all__ = ["Documents", "Outcome", "TextReranker", "candidates_of"]
 
 Documents: TypeAlias = Sequence[str] | Mapping[str, str] | Candidates
 """Texts, or texts by id, in first-stage order."""
@@ -47,9 +47,12 @@ class TextReranker(Reranker, ABC):
     Attributes
     ----------
     watcher : told of every query's outcome as it is ready, for a progress bar; None for nobody.
+    scores_one : whether a document that is alone in its list is asked about too, for its score; its
+        place needs no question.
     """
 
     watcher: Callable[[Outcome], None] | None = None
+    scores_one: bool = False
 
     @abstractmethod
     async def _order_many(
@@ -123,7 +126,7 @@ class TextReranker(Reranker, ABC):
         ------
         DataError : the run has no texts, or lacks one of them.
         """
-        queries, candidates = _of_run(run)
+        queries, candidates = candidates_of(run)
         outcomes = run_blocking(self._checked(queries, candidates))
         parts = [run_scores(o.ordering, len(c)) for o, c in zip(outcomes, candidates, strict=True)]
         starts = run.offsets[:-1].tolist()
@@ -205,7 +208,13 @@ def _candidates(documents: Documents, ids: Sequence[str] | None) -> Candidates:
     return Candidates(names, texts)
 
 
-def _of_run(run: Run) -> tuple[list[str], list[Candidates]]:
+def candidates_of(run: Run) -> tuple[list[str], list[Candidates]]:
+    """The text of every query of a run, and its documents with their texts.
+
+    Raises
+    ------
+    DataError : the run has no texts, or lacks one of them.
+    """
     if run.queries is None or run.corpus is None:
         missing = "queries" if run.queries is None else "corpus"
         raise DataError(

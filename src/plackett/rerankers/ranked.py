@@ -23,12 +23,16 @@ ScoreKind = Literal[
     "grade",
     "wins",
     "attention",
+    "standard",
+    "relative",
     "rank",
 ]
 """What a score is. "rank": nothing but the place in the order, n for the first to 1 for the last;
 "logit": any number, comparable between queries; "probability": 0 to 1; "log_probability": at most
 0; "cosine": -1 to 1; "dot_product": any number; "grade": on the scale that the prompt states;
-"wins": points of comparisons inside one list; "attention": comparable inside one list only."""
+"wins": points of comparisons inside one list; "attention": comparable inside one list only;
+"standard": a mixture of standard scores, 0 for the list's mean; comparable inside one list only;
+"relative": any other number that is comparable inside one list only."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,12 +196,17 @@ def run_scores(ordering: Ordering, n: int) -> npt.NDArray[np.float32]:
     wanted = ordering.scores[list(ordering.order)]
     values = np.clip(wanted, -largest, largest).astype(np.float32)
     missing = np.isnan(wanted) | np.isneginf(wanted)
+    # Down to the least number, each score leaves room for those behind it.
+    least = (-largest).view(np.int32) - np.arange(count - 1, -1, -1, dtype=np.int32)
+    floors = least.view(np.float32)
     above = np.float32(np.inf)
     for i in range(count):
-        if missing[i]:
-            step = above - np.float32(1.0) if np.isfinite(above) else np.float32(0.0)
-            values[i] = step if step < above else np.nextafter(above, np.float32(-np.inf))
-        elif not values[i] < above:
+        if missing[i] and np.isfinite(above):
+            values[i] = max(above, floors[i] + np.float32(1.0)) - np.float32(1.0)
+        elif missing[i]:
+            values[i] = 0.0
+        if not values[i] < above:
             values[i] = np.nextafter(above, np.float32(-np.inf))
+        values[i] = max(values[i], floors[i])
         above = values[i]
     return values

@@ -140,7 +140,7 @@ class StrategyReranker(TextReranker):
 
     async def _order(self, door: Door, query: str, candidates: Candidates) -> Outcome:
         started = time.perf_counter()
-        if len(candidates) == 1 and not self.may_drop:
+        if len(candidates) == 1 and not (self.may_drop or self.scores_one):
             return Outcome(Ordering((0,)))
         asking = Asking(door.model, self.on_malformed, self.seed)
         steps = self.steps(query, candidates, asking)

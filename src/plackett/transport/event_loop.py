@@ -2,32 +2,52 @@
 
 Limits, caches and connections belong to the loop they were made on. A loop of plackett's own, in a
 thread of its own, lets a blocking call, an asynchronous one and a notebook (which runs a loop
-already) all use the same ones.
+already) all use the same ones. A forked process has none of its parent's threads: it makes a loop
+of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 __all__ = ["run_blocking", "run_on_loop"]
 
 Result = TypeVar("Result")
 
-_LOCK = threading.Lock()
-_LOOPS: list[asyncio.AbstractEventLoop] = []
+TIDY_SECONDS = 5.0
+"""How long an interrupted caller waits for what it cancelled to tidy up."""
+
+GLANCE_SECONDS = 0.2
 
 
-def _loop() -> asyncio.AbstractEventLoop:
-    with _LOCK:
-        if not _LOOPS:
-            loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="plackett", daemon=True).start()
-            _LOOPS.append(loop)
-        return _LOOPS[0]
+class _Home:
+    """Where the loop of this process is kept."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.lock = threading.Lock()
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def find(self) -> asyncio.AbstractEventLoop:
+        with self.lock:
+            if self.loop is None:
+                self.loop = asyncio.new_event_loop()
+                run = threading.Thread(target=self.loop.run_forever, name="plackett", daemon=True)
+                run.start()
+            return self.loop
+
+
+_HOME = _Home()
+
+if hasattr(os, "register_at_fork"):
+    # The parent's thread does not run here, and its lock may have been held at that moment.
+    os.register_at_fork(after_in_child=_HOME.forget)
 
 
 def run_blocking(work: Coroutine[Any, Any, Result]) -> Result:
@@ -42,17 +62,30 @@ def run_blocking(work: Coroutine[Any, Any, Result]) -> Result:
     >>> run_blocking(answer())
     42
     """
-    loop = _loop()
-    if threading.current_thread().name == "plackett" and _runs_here(loop):
+    loop = _HOME.find()
+    if _runs_here(loop):
         work.close()
         raise RuntimeError("a blocking call on plackett's own event loop; await it instead.")
-    future = asyncio.run_coroutine_threadsafe(work, loop)
+    ended = threading.Event()
+    tasks: list[asyncio.Task[Result]] = []
+
+    def start() -> None:
+        tasks.append(loop.create_task(work))
+        tasks[0].add_done_callback(lambda _: ended.set())
+
+    loop.call_soon_threadsafe(start)
     try:
-        return future.result()
+        # A signal that another thread was given does not wake this one: look up now and then.
+        while not ended.wait(GLANCE_SECONDS):
+            pass
     except BaseException:
-        # Ctrl-C reaches the waiting thread only: what still runs has to be told.
-        _cancelled(future)
+        # Ctrl-C reaches the waiting thread only: what still runs has to be told, and left the
+        # time to put away what it holds.
+        loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+        if ended.wait(TIDY_SECONDS) and not tasks[0].cancelled():
+            tasks[0].exception()
         raise
+    return tasks[0].result()
 
 
 async def run_on_loop(work: Coroutine[Any, Any, Result]) -> Result:
@@ -63,7 +96,7 @@ async def run_on_loop(work: Coroutine[Any, Any, Result]) -> Result:
     >>> asyncio.run(run_on_loop(answer()))
     42
     """
-    loop = _loop()
+    loop = _HOME.find()
     if _runs_here(loop):
         return await work
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
@@ -74,10 +107,3 @@ def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
         return False
-
-
-def _cancelled(future: Future[Result]) -> None:
-    if future.cancel():
-        return
-    if not future.done():
-        future.result(timeout=5.0)

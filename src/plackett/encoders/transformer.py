@@ -1,0 +1,332 @@
+"""Encoders of single texts by a transformer: vectors, sparse weights, token matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from plackett._optional import require
+from plackett.encoders.base import (
+    DenseEncoder,
+    Encoded,
+    Kind,
+    SparseEncoder,
+    TokenEncoder,
+    TokenVectors,
+)
+from plackett.encoders.cache import VectorCache
+from plackett.encoders.folders import ModelFolder
+from plackett.encoders.model import BackendName
+from plackett.encoders.pooling import Pooling, check_pooling, normalised, pool
+from plackett.encoders.registry import describe_encoder, register_encoder
+from plackett.encoders.single import Arrays, SingleTextModel
+from plackett.encoders.tokens import Inputs
+from plackett.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+__all__ = ["TokenMatrixEncoder", "TransformerEncoder", "TransformerSparseEncoder"]
+
+Floats = npt.NDArray[np.float32]
+
+
+def _limit(max_tokens: int | None, folder: ModelFolder) -> int | None:
+    return folder.max_tokens() if max_tokens is None else max_tokens
+
+
+def _prompts(
+    query_prompt: str | None, document_prompt: str | None, folder: ModelFolder
+) -> dict[Kind, str]:
+    declared = folder.prompts()
+    return {
+        "query": declared.get("query", "") if query_prompt is None else query_prompt,
+        "document": declared.get("document", "") if document_prompt is None else document_prompt,
+    }
+
+
+@register_encoder
+class TransformerEncoder(DenseEncoder):
+    """Texts to vectors: a transformer's token vectors, pooled.
+
+    Folders of sentence-transformers declare pooling, length, prompts and whether vectors have
+    length 1; for others, `pooling` must be given, for no model's name tells it.
+
+    Parameters
+    ----------
+    model : the model's folder, or a name in the hub's local cache. Nothing is downloaded.
+    pooling : see `Pooling`; None for what the folder declares.
+    normalise : whether vectors are made of length 1; None for what the folder declares.
+    query_prompt, document_prompt : put before texts; None for what the folder declares, "" for
+        none.
+    max_tokens : how many tokens of a text are read at most, special ones and prompt included; None
+        for what the folder declares, or as many as the model can.
+    backend : "torch", "onnx" or "onnx-int8" (see `to_onnx`, task "hidden").
+    batch_tokens : how many tokens a batch has at most, padding included.
+    cache : a file of vectors, or a `VectorCache`; None encodes anew each time.
+    threads : how many threads a call may use; None leaves it to the back end.
+
+    Raises
+    ------
+    ConfigurationError : parameters that do not fit, no pooling, or a folder that declares a module
+        that is not computed here.
+    DataError : no such model, missing weights, or weights that are not finite.
+
+    Reference: Reimers & Gurevych, "Sentence-BERT", EMNLP 2019.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        pooling: Pooling | None = None,
+        normalise: bool | None = None,
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
+        max_tokens: int | None = None,
+        backend: BackendName = "torch",
+        batch_tokens: int = 4096,
+        cache: VectorCache | str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.model, self.pooling, self.normalise = model, pooling, normalise
+        self.query_prompt, self.document_prompt = query_prompt, document_prompt
+        self.max_tokens, self.backend, self.batch_tokens = max_tokens, backend, batch_tokens
+        self.cache, self.threads = cache, threads
+        folder = ModelFolder.find(model)
+        folder.check_modules({"Transformer", "Pooling", "Normalize"})
+        chosen = folder.pooling() if pooling is None else pooling
+        if chosen is None:
+            raise ConfigurationError(f"{folder.root} declares no pooling; give pooling=...")
+        check_pooling(chosen)
+        self._pooling: Pooling = chosen  # type: ignore[assignment]  # checked above
+        self.normalised = folder.normalises() if normalise is None else normalise
+        self._model = SingleTextModel(
+            model,
+            "hidden",
+            backend=backend,
+            max_tokens=_limit(max_tokens, folder),
+            threads=threads,
+            prompts=_prompts(query_prompt, document_prompt, folder),
+            batch_tokens=batch_tokens,
+            cache=cache,
+            settings=f"dense:{chosen}:{self.normalised}",
+        )
+        self._dimension = int(folder.config["hidden_size"])
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return self._dimension
+
+    @property
+    def identity(self) -> str:
+        """The model's content, pooling, prompts and limits."""
+        return self._model.identity
+
+    def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[Floats]:
+        """Vectors of texts: `float32[n, d]`."""
+        found, tokens, truncated = self._model.results(texts, kind, self._take)
+        values = np.zeros((len(found), self._dimension), dtype=np.float32)
+        for row, (vector,) in enumerate(found):
+            values[row] = vector
+        return Encoded(values, tokens, truncated)
+
+    def _take(self, inputs: Inputs, hidden: Floats) -> list[Arrays]:
+        vectors = pool(hidden, inputs.mask, self._pooling)
+        if self.normalised:
+            vectors = normalised(vectors)
+        return [(vector.copy(),) for vector in vectors]
+
+    def __repr__(self) -> str:
+        return describe_encoder(self)
+
+
+@register_encoder
+class TransformerSparseEncoder(SparseEncoder):
+    """Texts to weights over the model's vocabulary, by a masked language model (SPLADE).
+
+        w_t = max over the text's tokens i of log(1 + relu(logit_i,t))
+
+    Parameters
+    ----------
+    model : the model's folder, or a name in the hub's local cache. Nothing is downloaded.
+    top_k : keep at most so many weights of a text, the greatest; None keeps all above 0.
+    max_tokens, query_prompt, document_prompt, backend, batch_tokens, cache, threads : see
+        `TransformerEncoder`; `to_onnx` with task "lexical".
+
+    Raises
+    ------
+    ConfigurationError : parameters that do not fit.
+    DataError : no such model, missing weights, or weights that are not finite.
+
+    Reference: Formal, Piwowarski & Clinchant, "SPLADE: sparse lexical and expansion model for first
+    stage ranking", SIGIR 2021; the maximum: "SPLADE v2", 2021.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        top_k: int | None = None,
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
+        max_tokens: int | None = None,
+        backend: BackendName = "torch",
+        batch_tokens: int = 1024,
+        cache: VectorCache | str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.model, self.top_k = model, top_k
+        self.query_prompt, self.document_prompt = query_prompt, document_prompt
+        self.max_tokens, self.backend, self.batch_tokens = max_tokens, backend, batch_tokens
+        self.cache, self.threads = cache, threads
+        if top_k is not None and top_k < 1:
+            raise ConfigurationError(f"top_k = {top_k}; expected 1 or more, or None for all.")
+        folder = ModelFolder.find(model)
+        self._model = SingleTextModel(
+            model,
+            "lexical",
+            backend=backend,
+            max_tokens=_limit(max_tokens, folder),
+            threads=threads,
+            prompts=_prompts(query_prompt, document_prompt, folder),
+            batch_tokens=batch_tokens,
+            cache=cache,
+            settings=f"sparse:{top_k}",
+        )
+        self._dimension = int(folder.config["vocab_size"])
+
+    @property
+    def dimension(self) -> int:
+        """v, the size of the vocabulary."""
+        return self._dimension
+
+    @property
+    def identity(self) -> str:
+        """The model's content, prompts and limits."""
+        return self._model.identity
+
+    def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[csr_matrix]:
+        """Weights of texts: CSR of float32, n x v, terms of a text in ascending order."""
+        sparse = require("scipy.sparse", extra="text", purpose="hold sparse weights")
+        found, tokens, truncated = self._model.results(texts, kind, self._take)
+        lengths = [len(terms) for terms, _ in found]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        empty = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+        terms = np.concatenate([empty[0], *(terms for terms, _ in found)])
+        weights = np.concatenate([empty[1], *(weights for _, weights in found)])
+        matrix = sparse.csr_matrix((weights, terms, offsets), shape=(len(found), self._dimension))
+        return Encoded(matrix, tokens, truncated)
+
+    def _take(self, inputs: Inputs, weights: Floats) -> list[Arrays]:
+        out: list[Arrays] = []
+        for row in weights:
+            terms = np.flatnonzero(row > 0.0)
+            if self.top_k is not None and len(terms) > self.top_k:
+                # Equal weights at the edge: the lower term stays, so that the choice is certain.
+                best = np.lexsort((terms, -row[terms]))[: self.top_k]
+                terms = np.sort(terms[best])
+            out.append((terms.astype(np.int32), row[terms].astype(np.float32)))
+        return out
+
+    def __repr__(self) -> str:
+        return describe_encoder(self)
+
+
+@register_encoder
+class TokenMatrixEncoder(TokenEncoder):
+    """Texts to the vectors of their tokens, for late interaction.
+
+    Special tokens are left out unless a text has no other.
+
+    Parameters
+    ----------
+    model : the model's folder, or a name in the hub's local cache. Nothing is downloaded.
+    normalise : make each token's vector of length 1, so that products are cosines.
+    keep : "all" tokens of the text, or those that are no "punctuation": ASCII punctuation marks.
+    max_tokens, query_prompt, document_prompt, backend, batch_tokens, cache, threads : see
+        `TransformerEncoder`; `to_onnx` with task "hidden".
+
+    Raises
+    ------
+    ConfigurationError : parameters that do not fit, or a folder that declares a projection.
+    DataError : no such model, missing weights, or weights that are not finite.
+
+    Reference: Khattab & Zaharia, "ColBERT", SIGIR 2020.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        normalise: bool = True,
+        keep: Literal["all", "no-punctuation"] = "all",
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
+        max_tokens: int | None = None,
+        backend: BackendName = "torch",
+        batch_tokens: int = 4096,
+        cache: VectorCache | str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.model, self.normalise, self.keep = model, normalise, keep
+        self.query_prompt, self.document_prompt = query_prompt, document_prompt
+        self.max_tokens, self.backend, self.batch_tokens = max_tokens, backend, batch_tokens
+        self.cache, self.threads = cache, threads
+        if keep not in ("all", "no-punctuation"):
+            raise ConfigurationError(f"keep = {keep!r}; expected 'all' or 'no-punctuation'.")
+        folder = ModelFolder.find(model)
+        folder.check_modules({"Transformer", "Pooling", "Normalize"})
+        self._model = SingleTextModel(
+            model,
+            "hidden",
+            backend=backend,
+            max_tokens=_limit(max_tokens, folder),
+            threads=threads,
+            prompts=_prompts(query_prompt, document_prompt, folder),
+            batch_tokens=batch_tokens,
+            cache=cache,
+            settings=f"tokens:{normalise}:{keep}",
+        )
+        self._dimension = int(folder.config["hidden_size"])
+        template = self._model.text.template
+        # Where the text's tokens are in an input, and which of them count.
+        self._first, self._last = len(template.specials[0]), len(template.specials[1])
+        marks = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" if keep == "no-punctuation" else ""
+        self._skipped = np.array(self._model.text.tokenizer.token_ids(list(marks)), dtype=np.int64)
+
+    @property
+    def dimension(self) -> int:
+        """d, the length of a token's vector."""
+        return self._dimension
+
+    @property
+    def identity(self) -> str:
+        """The model's content, prompts and limits."""
+        return self._model.identity
+
+    def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[TokenVectors]:
+        """The token vectors of texts."""
+        found, tokens, truncated = self._model.results(texts, kind, self._take)
+        offsets = np.concatenate([[0], np.cumsum([len(one) for (one,) in found])]).astype(np.int64)
+        empty = np.zeros((0, self._dimension), dtype=np.float32)
+        values = np.concatenate([empty, *(one for (one,) in found)])
+        return Encoded(TokenVectors(values, offsets), tokens, truncated)
+
+    def _take(self, inputs: Inputs, hidden: Floats) -> list[Arrays]:
+        vectors = normalised(hidden) if self.normalise else hidden
+        out: list[Arrays] = []
+        for row, length in enumerate(inputs.mask.sum(axis=1).tolist()):
+            places = np.arange(self._first, length - self._last)
+            kept = places[~np.isin(inputs.ids[row, places], self._skipped)]
+            if not len(kept):
+                kept = places if len(places) else np.arange(length)
+            out.append((vectors[row, kept].copy(),))
+        return out
+
+    def __repr__(self) -> str:
+        return describe_encoder(self)
