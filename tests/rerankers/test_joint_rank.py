@@ -129,14 +129,19 @@ def test_fano_plane_wins_are_the_items_below() -> None:
 
 
 @pytest.mark.parametrize("design", ["equi-replicate", "random", "lattice", "triangular"])
-def test_near_the_true_order_elsewhere(design: str) -> None:
+@pytest.mark.parametrize(
+    ("aggregate", "least"), [("rank_centrality", 0.78), ("bradley_terry", 0.88)]
+)
+def test_near_the_true_order_elsewhere(design: str, aggregate: str, least: float) -> None:
+    """Bradley-Terry is nearer where answers are exact; the default is much quicker."""
     n = 55 if design == "triangular" else 100
     found = []
     for seed in range(5):
         relevance, best = grades(n, seed)
-        reranker = JointRank(Oracle(relevance), design=design, block=10, seed=seed)  # type: ignore[arg-type]
+        model = Oracle(relevance)
+        reranker = JointRank(model, design=design, block=10, aggregate=aggregate, seed=seed)  # type: ignore[arg-type]
         found.append(kendall(reranker.rank(QUERY, texts(n)).ids, best))
-    assert np.mean(found) > 0.88
+    assert np.mean(found) > least
 
 
 def test_more_replicates_are_nearer() -> None:

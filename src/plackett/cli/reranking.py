@@ -118,10 +118,15 @@ def rerank(
     announce(f"{_summary(told, rates, stage)}; {time.perf_counter() - started:.1f} s: {output}")
 
 
-def rerankers() -> None:
-    """List the re-rankers with a line each."""
+def rerankers(
+    name: Annotated[str | None, typer.Argument(help="One re-ranker, with its parameters.")] = None,
+) -> None:
+    """List the re-rankers with a line each, or one with all that is to know."""
     from plackett.rerankers import get, names
 
+    if name is not None:
+        show(f"{name}{inspect.signature(get(name))}\n\n{inspect.getdoc(get(name))}")
+        return
     known = names()
     wide = max(map(len, known))
     for name in known:

@@ -125,7 +125,8 @@ class Swiss(StrategyReranker):
     model : a model that can "generate", or "next_token" for `read="logits"`; or its description.
     rounds : how many; None for ceil(log2 n), and never more than there are opponents.
     aggregate : what orders the documents in the end: an aggregation of wins, one of
-        `plackett.fusion.aggregator_names()`; or "points", then the points of those met (Buchholz).
+        `plackett.fusion.aggregator_names()`; or "points", then the points of those met (Buchholz),
+        which is quicker for a thousand documents.
     read : whether the model writes the better label, or the probabilities of labels tell it.
     prompt : a template whose grammar is "label", by name or as a `.toml` file.
     max_words : a document is cut after so many words; None for the context's limit only.
