@@ -37,10 +37,10 @@ def measured(way: str, path: str, documents: int, dtype: str, threads: int, roun
     """Median CPU seconds of one way, its peak of memory, tokens, and attention to documents."""
     import torch
 
-    from plackett.llm.attention_rows import attention_of_ends
-    from plackett.llm.local_loading import find_folder, read_model
+    from plackett.llm.local.attention_rows import attention_of_ends
+    from plackett.llm.local.loading import find_folder, read_model
+    from plackett.llm.local.transformers_model import Transformers
     from plackett.llm.requests import Attention
-    from plackett.llm.transformers_model import Transformers
 
     torch.set_num_threads(threads)
     shell = Transformers(path, dtype=dtype)

@@ -127,8 +127,8 @@ def generate(queries: int, documents: int) -> list[dict[str, Any]]:
 
 def run_plackett(url: str, data: list[dict[str, Any]], concurrency: int) -> list[list[str]]:
     """Our order of each query's texts."""
-    from plackett.llm.openai_compatible import OpenAI
-    from plackett.rerankers.sliding_window import RankGPT
+    from plackett.llm.openai.model import OpenAI
+    from plackett.rerankers.listwise.sliding_window import RankGPT
 
     model = OpenAI(MODEL, url=url, key=None, context=32_768, concurrency=concurrency)
     reranker = RankGPT(model, window=WINDOW, stride=STRIDE)

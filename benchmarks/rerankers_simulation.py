@@ -19,8 +19,8 @@ from pathlib import Path
 
 from plackett import Corpus, Qrels, Queries, Run
 from plackett.rerankers import names, parse
+from plackett.rerankers.planning.simulator import Simulation, simulate
 from plackett.rerankers.registry import get
-from plackett.rerankers.simulator import Simulation, simulate
 from plackett.rerankers.strategy import StrategyReranker
 
 NOT_SIMULATED = ("autocast", "rank-fusion")  # these need dates, and other rankers

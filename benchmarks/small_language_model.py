@@ -24,8 +24,8 @@ from typing import Any
 
 import plackett
 from plackett.llm.fitting import first_words
-from plackett.llm.llama_cpp import LlamaCpp
-from plackett.llm.transformers_model import Transformers
+from plackett.llm.local.llama_cpp import LlamaCpp
+from plackett.llm.local.transformers_model import Transformers
 
 STRATEGIES: dict[str, dict[str, Any]] = {
     "upr": {},

@@ -9,7 +9,7 @@ import pytest
 
 from plackett.cli import reranking
 from plackett.data import Qrels, Run
-from plackett.llm.oracle import Oracle
+from plackett.llm.oracle.model import Oracle
 from plackett.metrics import evaluate
 from plackett.rerankers.base import Outcome
 
@@ -193,8 +193,8 @@ def test_the_bar_shows_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_estimate_asks_the_model_nothing(small: Path) -> None:
     from plackett.data import Corpus, Queries
-    from plackett.rerankers.estimating import estimate_calls
-    from plackett.rerankers.sliding_window import RankGPT
+    from plackett.rerankers.listwise.sliding_window import RankGPT
+    from plackett.rerankers.planning.estimating import estimate_calls
 
     class Silent(Oracle):
         async def answer(self, requests):

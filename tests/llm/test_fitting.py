@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from plackett.errors import ConfigurationError
 from plackett.llm.fitting import PER_TURN, first_words, fit
-from plackett.llm.oracle import Oracle
+from plackett.llm.oracle.model import Oracle
 from plackett.llm.templates import prompt_template
 
 TEMPLATE = prompt_template("rank-gpt-single")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plackett.llm.parsing import Form, parse_answer
+from plackett.llm.parsing.parser import Form, parse_answer
 from plackett.llm.templates import prompt_names, prompt_template
 
 N = 5

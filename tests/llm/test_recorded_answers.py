@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plackett.llm.parsing import Form, parse_answer
+from plackett.llm.parsing.parser import Form, parse_answer
 
 pytestmark = pytest.mark.shared_data
 SHOWN = re.compile(r"I will provide you with (\d+) passages")

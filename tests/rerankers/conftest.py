@@ -16,8 +16,8 @@ import pytest
 
 import plackett.rerankers
 from plackett.llm import Answer, Failure, LanguageModel, Request
-from plackett.llm.oracle import Oracle
-from plackett.llm.oracle_beliefs import chance
+from plackett.llm.oracle.beliefs import chance
+from plackett.llm.oracle.model import Oracle
 from plackett.transport.cache import content_key
 
 # Whatever is registered is asked to keep the contract, exported or not.

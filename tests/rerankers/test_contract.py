@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from plackett.data import Corpus, Queries, Run
-from plackett.llm.oracle import Oracle
+from plackett.llm.oracle.model import Oracle
 from plackett.rerankers import Reranker, StrategyReranker, parse
 from plackett.rerankers.registry import _RERANKERS
 from plackett.transport.budget import Budget, BudgetExceededError

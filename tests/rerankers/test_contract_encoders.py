@@ -77,7 +77,7 @@ def server(request: pytest.FixtureRequest) -> str:
 
 
 def trained_global(request: pytest.FixtureRequest) -> str:
-    from plackett.rerankers.global_reranker import GlobalExample, train_global_reranker
+    from plackett.rerankers.criteria.global_reranker import GlobalExample, train_global_reranker
 
     folder = request.getfixturevalue("tmp_path") / "global"
     example = GlobalExample("red wine", ("cheese", "bread"), (1.0, 0.0))
@@ -86,8 +86,8 @@ def trained_global(request: pytest.FixtureRequest) -> str:
 
 
 def passage_embeddings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    from plackett.llm.transformers_model import Transformers
-    from plackett.rerankers.passage_decoding import PassageProjector
+    from plackett.llm.local.transformers_model import Transformers
+    from plackett.rerankers.listwise.passage_decoding import PassageProjector
 
     build = runpy.run_path(str(Path(__file__).parents[1] / "llm" / "conftest.py"))
     folder = str(request.getfixturevalue("tmp_path") / "llama")

@@ -3,7 +3,7 @@
 import pytest
 
 from plackett.errors import ConfigurationError, UnknownNameError
-from plackett.llm.oracle import Oracle
+from plackett.llm.oracle.model import Oracle
 from plackett.rerankers import Reranker, WordOverlap, get, names, parse, register
 from plackett.rerankers.registry import _RERANKERS, name_of
 

@@ -16,8 +16,8 @@ import time
 
 import pytest
 
-from plackett.llm.openai_compatible import OpenAI
-from plackett.rerankers.sliding_window import RankGPT
+from plackett.llm.openai.model import OpenAI
+from plackett.rerankers.listwise.sliding_window import RankGPT
 from plackett.transport.budget import Budget, BudgetExceededError
 from plackett.transport.cache import AnswerCache
 from plackett.transport.event_loop import run_blocking
@@ -165,8 +165,8 @@ def test_ctrl_c_asks_nothing_more_and_keeps_what_is_under_way(fake_server, tmp_p
 
 RUN = """
     import sys
-    from plackett.llm.openai_compatible import OpenAI
-    from plackett.rerankers.sliding_window import RankGPT
+    from plackett.llm.openai.model import OpenAI
+    from plackett.rerankers.listwise.sliding_window import RankGPT
 
     url, path = sys.argv[1:]
     model = OpenAI("m", url=url, key=None, concurrency=2)

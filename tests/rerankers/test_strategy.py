@@ -8,7 +8,7 @@ import pytest
 
 from plackett.errors import ConfigurationError, DataError
 from plackett.llm import Failure, Generate, Generation, Message, Prompt
-from plackett.llm.oracle import Oracle
+from plackett.llm.oracle.model import Oracle
 from plackett.rerankers import MalformedAnswerError, Ordering, Reranker, StrategyReranker
 from plackett.rerankers.strategy import Asking
 from plackett.transport.budget import Budget, BudgetExceededError

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plackett.data import Corpus, Run
 from plackett.errors import ConfigurationError, DataError, UnknownNameError
-from plackett.llm.oracle import Oracle
+from plackett.llm.oracle.model import Oracle
 from plackett.llm.requests import Failure, Generate, NextToken
 from plackett.selection import (
     MultiHopCollection,

@@ -376,7 +376,7 @@ def test_work_on_the_loop_is_awaited_there():
 FORKED = """
     import os, sys
     from plackett.llm import Door, Generate, Message, Prompt
-    from plackett.llm.openai_compatible import OpenAI
+    from plackett.llm.openai.model import OpenAI
     from plackett.transport.event_loop import run_blocking
 
     door = Door(OpenAI("m", url=sys.argv[1], key=None, concurrency=1))

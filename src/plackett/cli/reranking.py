@@ -20,8 +20,8 @@ from plackett.errors import ConfigurationError
 if TYPE_CHECKING:
     from plackett.data import Run
     from plackett.rerankers import Outcome, TextReranker
-    from plackett.rerankers.estimating import CallEstimate
-    from plackett.rerankers.planning import Limits
+    from plackett.rerankers.planning.budget_plan import Limits
+    from plackett.rerankers.planning.estimating import CallEstimate
     from plackett.transport.budget import Prices
 
 __all__ = ["rerank", "rerankers"]
@@ -182,7 +182,7 @@ def _parse_prices(text: str | None) -> Prices | None:
 
 
 def _parse_limits(text: str) -> Limits:
-    from plackett.rerankers.planning import Limits
+    from plackett.rerankers.planning.budget_plan import Limits
 
     return Limits.parse(text)
 
@@ -335,7 +335,7 @@ def _summary(told: _Told, prices: Prices | None, stage: TextReranker) -> str:
 
 def _print_estimate(stage: TextReranker, run: Run, prices: Prices | None) -> None:
     from plackett.rerankers import StrategyReranker
-    from plackett.rerankers.estimating import estimate_calls
+    from plackett.rerankers.planning.estimating import estimate_calls
 
     if not isinstance(stage, StrategyReranker):
         pairs = counted(len(run.document), "document")
@@ -370,8 +370,8 @@ def _print_plan(
 ) -> None:
     from plackett.data import Qrels, load_collection
     from plackett.rerankers import StrategyReranker, get
-    from plackett.rerankers.planning import Limits, plan
-    from plackett.rerankers.simulator import simulate
+    from plackett.rerankers.planning.budget_plan import Limits, plan
+    from plackett.rerankers.planning.simulator import simulate
 
     if qrels is None:
         raise ConfigurationError("--plan needs judgments to simulate with: --qrels FILE.")

@@ -3,10 +3,11 @@
 from plackett.llm.base import LanguageModel
 from plackett.llm.door import Door
 from plackett.llm.fitting import Fitted, fit
-from plackett.llm.llama_cpp import LlamaCpp
-from plackett.llm.openai_compatible import OpenAI
-from plackett.llm.oracle import Oracle
-from plackett.llm.parsing import Parsed, parse_answer
+from plackett.llm.local.llama_cpp import LlamaCpp
+from plackett.llm.local.transformers_model import Transformers
+from plackett.llm.openai.model import OpenAI
+from plackett.llm.oracle.model import Oracle
+from plackett.llm.parsing.parser import Parsed, parse_answer
 from plackett.llm.registry import model_names, parse_model, register_model
 from plackett.llm.requests import (
     Answer,
@@ -26,7 +27,6 @@ from plackett.llm.requests import (
     TokenScore,
 )
 from plackett.llm.templates import PromptTemplate, prompt_names, prompt_template
-from plackett.llm.transformers_model import Transformers
 
 __all__ = [
     "Answer",

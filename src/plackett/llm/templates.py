@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from plackett.errors import ConfigurationError, UnknownNameError
 from plackett.llm.labels import LabelScheme, make_labels, neutralised
-from plackett.llm.parsing import Form, Grammar, Parsed, parse_answer
+from plackett.llm.parsing.parser import Form, Grammar, Parsed, parse_answer
 from plackett.llm.requests import Message, Prompt, Shown
 
 if sys.version_info >= (3, 11):
@@ -57,7 +57,7 @@ class PromptTemplate(_Section):
     ----------
     name : by which it is chosen; the name of its file.
     description : what it asks, in a sentence.
-    grammar : the form of the answer; see `plackett.llm.parsing`.
+    grammar : the form of the answer; see `plackett.llm.parsing.parser`.
     messages : the turns, with placeholders: {query}, {documents}, {n}, {first_label},
         {last_label}, {example_order}, and those that `values` declares.
     label_scheme : what documents are called; see `plackett.llm.labels`.

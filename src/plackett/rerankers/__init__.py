@@ -2,57 +2,76 @@
 
 from plackett.rerankers.base import Documents, Outcome, TextReranker
 from plackett.rerankers.bi_encoder import BiEncoderReranker
-from plackett.rerankers.block_designs import Blocks, block_design, connected, coverage
-from plackett.rerankers.calibration import (
+from plackett.rerankers.calibration.calibrated import (
     Calibrated,
     CalibrationReport,
     calibration_report,
     fit_calibrator,
     judged_scores,
 )
-from plackett.rerankers.calibrator_reading import calibrator_names, get_calibrator, load_calibrator
-from plackett.rerankers.calibrators import Calibrator, Isotonic, Platt, Temperature
-from plackett.rerankers.comparators import Comparator, PromptComparator
-from plackett.rerankers.cross_encoder import CrossEncoderReranker
-from plackett.rerankers.decomposition import Decomposition
-from plackett.rerankers.diversity import DPP, MMR, VectorSimilarity, XQuAD
-from plackett.rerankers.estimating import CallEstimate, estimate_calls
-from plackett.rerankers.feedback_data import (
+from plackett.rerankers.calibration.calibrators import (
+    Calibrator,
+    Isotonic,
+    Platt,
+    Temperature,
+)
+from plackett.rerankers.calibration.reading import (
+    calibrator_names,
+    get_calibrator,
+    load_calibrator,
+)
+from plackett.rerankers.calibration.reliability_plot import reliability_svg
+from plackett.rerankers.criteria.decomposition import Decomposition
+from plackett.rerankers.criteria.diversity import DPP, MMR, VectorSimilarity, XQuAD
+from plackett.rerankers.criteria.feedback_data import (
     Feedback,
     judged_feedback,
     read_feedback,
     residual_qrels,
 )
-from plackett.rerankers.global_reranker import GlobalExample, GlobalReranker, train_global_reranker
-from plackett.rerankers.graded import ERank, InteRank, ProRank
-from plackett.rerankers.group_rank import GroupRank
-from plackett.rerankers.hosted import Hosted
-from plackett.rerankers.hosted_services import Service, services
-from plackett.rerankers.in_context import InContext
+from plackett.rerankers.criteria.global_reranker import (
+    GlobalExample,
+    GlobalReranker,
+    train_global_reranker,
+)
+from plackett.rerankers.criteria.rebel import Rebel
+from plackett.rerankers.criteria.recency import AutoCast
+from plackett.rerankers.criteria.recency_curve import RecencyCurve
+from plackett.rerankers.criteria.relevance_feedback import FeedbackNeighbours, FewShotCrossEncoder
+from plackett.rerankers.cross_encoder import CrossEncoderReranker
 from plackett.rerankers.intra_document_cascade import IntraDocumentCascade
-from plackett.rerankers.joint_rank import JointRank
-from plackett.rerankers.judges import Judge, JudgeComparator, ask_on_terminal
 from plackett.rerankers.late_interaction import LateInteractionReranker
 from plackett.rerankers.learned_sparse import LearnedSparseReranker
-from plackett.rerankers.listwise_rewards import cube_reward, group_rank_reward, rank_r1_reward
-from plackett.rerankers.passage_embeddings import PassageEmbeddings, PassageVectors
-from plackett.rerankers.planning import Limits, Plan, plan
-from plackett.rerankers.pointwise_rewards import erank_reward, inte_rank_weights, pro_rank_reward
-from plackett.rerankers.prp import PRP
-from plackett.rerankers.query_likelihood import UPR, RankingGPT
-from plackett.rerankers.rank_fusion import RankFusion
+from plackett.rerankers.listwise.block_designs import Blocks, block_design, connected, coverage
+from plackett.rerankers.listwise.group_rank import GroupRank
+from plackett.rerankers.listwise.in_context import InContext
+from plackett.rerankers.listwise.joint_rank import JointRank
+from plackett.rerankers.listwise.passage_embeddings import PassageEmbeddings, PassageVectors
+from plackett.rerankers.listwise.rewards import cube_reward, group_rank_reward, rank_r1_reward
+from plackett.rerankers.listwise.setwise import RankR1, Setwise
+from plackett.rerankers.listwise.sliding_window import First, RankGPT, RankK, SlidingWindow
+from plackett.rerankers.listwise.tournament import KnockOut, Swiss, TourRank
+from plackett.rerankers.pairwise.comparators import Comparator, PromptComparator
+from plackett.rerankers.pairwise.judges import Judge, JudgeComparator, ask_on_terminal
+from plackett.rerankers.pairwise.prp import PRP
+from plackett.rerankers.pairwise.rank_fusion import RankFusion
+from plackett.rerankers.pairwise.sparse_pairs import SparsePairs
+from plackett.rerankers.planning.budget_plan import Limits, Plan, plan
+from plackett.rerankers.planning.estimating import CallEstimate, estimate_calls
+from plackett.rerankers.planning.simulated_time import Latency
+from plackett.rerankers.planning.simulator import Simulation, SimulationRow, simulate
+from plackett.rerankers.pointwise.graded import ERank, InteRank, ProRank
+from plackett.rerankers.pointwise.hosted import Hosted
+from plackett.rerankers.pointwise.hosted_services import Service, services
+from plackett.rerankers.pointwise.query_likelihood import UPR, RankingGPT
+from plackett.rerankers.pointwise.rewards import (
+    erank_reward,
+    inte_rank_weights,
+    pro_rank_reward,
+)
+from plackett.rerankers.pointwise.yes_no import MonoT5, YesNo
 from plackett.rerankers.ranked import Candidates, Ordering, Ranked, RankedDocument, ScoreKind
-from plackett.rerankers.rebel import Rebel
-from plackett.rerankers.recency import AutoCast
-from plackett.rerankers.recency_curve import RecencyCurve
 from plackett.rerankers.registry import Reranker, describe, get, names, parse, register
-from plackett.rerankers.relevance_feedback import FeedbackNeighbours, FewShotCrossEncoder
-from plackett.rerankers.reliability_plot import reliability_svg
-from plackett.rerankers.setwise import RankR1, Setwise
-from plackett.rerankers.simulated_time import Latency
-from plackett.rerankers.simulator import Simulation, SimulationRow, simulate
-from plackett.rerankers.sliding_window import First, RankGPT, RankK, SlidingWindow
-from plackett.rerankers.sparse_pairs import SparsePairs
 from plackett.rerankers.strategy import (
     Asking,
     MalformedAnswerError,
@@ -60,9 +79,7 @@ from plackett.rerankers.strategy import (
     Steps,
     StrategyReranker,
 )
-from plackett.rerankers.tournament import KnockOut, Swiss, TourRank
 from plackett.rerankers.word_overlap import WordOverlap
-from plackett.rerankers.yes_no import MonoT5, YesNo
 
 __all__ = [
     "DPP",

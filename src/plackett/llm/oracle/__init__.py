@@ -1,0 +1,1 @@
+"""A judge that knows the grades, in the place of a language model."""

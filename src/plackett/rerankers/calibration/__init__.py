@@ -1,0 +1,1 @@
+"""Scores turned into probabilities, and how true those are."""

@@ -1,0 +1,1 @@
+"""More than relevance: further criteria, diversity, recency, feedback, all at once."""

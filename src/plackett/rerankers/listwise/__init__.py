@@ -1,0 +1,1 @@
+"""Several documents at a time: sets, windows, groups, blocks, tournaments, attention."""

@@ -1,0 +1,1 @@
+"""What a strategy costs and gains, before it is paid for."""
