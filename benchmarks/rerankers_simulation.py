@@ -1,6 +1,6 @@
 """Every strategy that asks a language model, against a judge with known errors, on DL19.
 
-    python benchmarks/rerankers_simulation.py DATA [--candidates bm25] [--depth 100]
+    python benchmarks/rerankers_simulation.py DATA [--candidates bm25] [--depth 100 ...]
         [--noise 0 0.1 0.2] [--bias 0] [--seeds 3] [--json FILE] [--only NAME ...]
 
 DATA is a folder that holds `dl19/`: judgments, and the 100 candidates of each of 43 queries with
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--candidates", default="bm25")
-    parser.add_argument("--depth", type=int, default=100)
+    parser.add_argument("--depth", type=int, nargs="+", default=[100])
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.1, 0.2])
     parser.add_argument("--bias", type=float, nargs="+", default=[0.0])
     parser.add_argument("--seeds", type=int, default=3)
@@ -75,7 +75,7 @@ def main() -> None:
         noise=arguments.noise,
         order_bias=arguments.bias,
         seeds=range(arguments.seeds),
-        depths=(arguments.depth,),
+        depths=arguments.depth,
     )
     print(simulation.table())
     for cost in ("calls", "tokens", "seconds"):
