@@ -32,6 +32,7 @@ SOURCE = Path(plackett.__file__).parent
 FLOORS = {
     "errors": 0,
     "_optional": 0,
+    "_registry": 0,
     "data": 0,
     "metrics": 1,
     "pipeline": 1,
@@ -55,7 +56,7 @@ FLOORS = {
     "serve": 8,
     "__main__": 9,
 }
-GROUND = {"errors", "_optional", "data"}  # these three make up one floor and may meet
+GROUND = {"errors", "_optional", "_registry", "data"}  # these make up one floor and may meet
 HEAVY = ("torch", "numba", "pandas", "polars", "scipy", "lightgbm", "pyarrow", "typer", "rich")
 FAMILIES: dict[str, tuple[Callable[[str], object], str]] = {  # a look-up, and a name that it knows
     "measure": (parse_measure, "nDCG"),

@@ -31,6 +31,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from plackett import features
+from plackett._registry import Registry
 from plackett.cli import app
 from plackett.data.formats.registry import RUNS
 from plackett.errors import PlackettError
@@ -44,6 +45,7 @@ REGISTRIES = {
     "plackett.metrics.base": "_REGISTRY",
     "plackett.features.registry": "_FEATURES",
     "plackett.rankers.registry": "_RANKERS",
+    "plackett.rerankers.registry": "_RERANKERS",
     "plackett.retrievers.analysis.base": "ANALYZERS",
 }
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -146,7 +148,11 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     features.names()
     for module, name in REGISTRIES.items():
         home = importlib.import_module(module)
-        monkeypatch.setattr(home, name, dict(getattr(home, name)))
+        known = getattr(home, name)
+        if isinstance(known, Registry):
+            monkeypatch.setattr(known, "_members", dict(known))
+        else:
+            monkeypatch.setattr(home, name, dict(known))
     for name in ("_formats", "_suffixes"):
         monkeypatch.setattr(RUNS, name, dict(getattr(RUNS, name)))
 

@@ -44,8 +44,8 @@ def test_other_packages_add_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     def entry_points(*, group: str, name: str = "Theirs") -> list[Entry]:
         return [Entry()] if (group, name) == ("plackett.rankers", "Theirs") else []
 
-    monkeypatch.setattr(registry, "entry_points", entry_points)
-    monkeypatch.setattr(registry, "_RANKERS", dict(registry._RANKERS))
+    monkeypatch.setattr("plackett._registry.entry_points", entry_points)
+    monkeypatch.setattr(registry._RANKERS, "_members", dict(registry._RANKERS))
     assert "Theirs" in rankers.names()
     assert rankers.get("Theirs") is LinearRanker
 

@@ -119,7 +119,7 @@ def name(request) -> str:
 
 
 def test_every_registered_re_ranker_is_in_a_table() -> None:
-    own = {known for known, kind in _RERANKERS.items() if kind.__module__.startswith("plackett.")}
+    own = {known for known, kind in _RERANKERS if kind.__module__.startswith("plackett.")}
     others = runpy.run_path(str(Path(__file__).with_name("test_contract_encoders.py")))
     assert own == {*ASKING, *others["ENCODING"]}
 

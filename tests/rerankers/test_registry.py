@@ -27,7 +27,7 @@ def test_one_name_is_one_class() -> None:
 
     with pytest.raises(ConfigurationError, match="two re-rankers named 'word-overlap'"):
         register("word-overlap")(Another)
-    assert _RERANKERS["word-overlap"] is WordOverlap
+    assert _RERANKERS.get("word-overlap") is WordOverlap
 
 
 def test_a_class_without_a_name_has_its_own() -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, TypeVar
 
-from plackett.errors import ConfigurationError, UnknownNameError
+from plackett._registry import Registry, read_call
+from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plackett.rankers.base import Ranker
 
 __all__ = ["get", "names", "parse", "register"]
 
-ENTRY_POINTS = "plackett.rankers"
-
-_RANKERS: dict[str, type[Ranker]] = {}
+_RANKERS: Registry[type[Ranker]] = Registry("ranker", "plackett.rankers")
 
 RankerClass = TypeVar("RankerClass", bound="type[Ranker]")
 
@@ -27,20 +24,13 @@ def register(ranker: RankerClass) -> RankerClass:
     ------
     ConfigurationError : another class has the name.
     """
-    name = ranker.__name__
-    known = _RANKERS.setdefault(name, ranker)
-    # A module that is read twice, as a test runner may do, defines the same class again.
-    if (known.__module__, known.__qualname__) != (ranker.__module__, ranker.__qualname__):
-        raise ConfigurationError(
-            f"two rankers named {name!r}: {known.__module__} and {ranker.__module__}; rename one."
-        )
+    _RANKERS.enter(ranker.__name__, ranker)
     return ranker
 
 
 def names() -> tuple[str, ...]:
     """The names of all rankers, those of other packages included, in order."""
-    plugins = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
-    return tuple(sorted(plugins | set(_RANKERS)))
+    return _RANKERS.names()
 
 
 def get(name: str) -> type[Ranker]:
@@ -55,12 +45,7 @@ def get(name: str) -> type[Ranker]:
     >>> get("LambdaMART")
     <class 'plackett.rankers.lambdamart.LambdaMART'>
     """
-    if name not in _RANKERS:
-        for entry in entry_points(group=ENTRY_POINTS, name=name):
-            _RANKERS[name] = entry.load()
-    if name not in _RANKERS:
-        raise UnknownNameError("ranker", name, names())
-    return _RANKERS[name]
+    return _RANKERS.get(name)
 
 
 def parse(text: str) -> Ranker:
@@ -76,22 +61,10 @@ def parse(text: str) -> Ranker:
     >>> parse("LambdaMART(trees=10)")
     LambdaMART(trees=10)
     """
-    wrong = ConfigurationError(
-        f"ranker {text!r}; expected a name and literal keyword parameters, "
-        "such as LambdaMART(trees=300)."
-    )
-    try:
-        expression = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise wrong from error
-    if isinstance(expression, ast.Name):
-        return get(expression.id)()
-    if not (isinstance(expression, ast.Call) and isinstance(expression.func, ast.Name)):
-        raise wrong
-    if expression.args or any(keyword.arg is None for keyword in expression.keywords):
-        raise wrong
-    try:
-        parameters = {str(pair.arg): ast.literal_eval(pair.value) for pair in expression.keywords}
-    except (ValueError, TypeError) as error:
-        raise wrong from error
-    return get(expression.func.id)().set_params(**parameters)
+    call = read_call(text)
+    if call is None or call.values:
+        raise ConfigurationError(
+            f"ranker {text!r}; expected a name and literal keyword parameters, "
+            "such as LambdaMART(trees=300)."
+        )
+    return get(call.name)().set_params(**call.named)

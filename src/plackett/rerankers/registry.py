@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, TypeVar
 
-from plackett.errors import ConfigurationError, UnknownNameError
+from plackett._registry import Registry, read_call
+from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plackett.rerankers.base import TextReranker
 
 __all__ = ["Reranker", "describe", "get", "name_of", "names", "parse", "register"]
 
-ENTRY_POINTS = "plackett.rerankers"
-
-_RERANKERS: dict[str, type[TextReranker]] = {}
+_RERANKERS: Registry[type[TextReranker]] = Registry("re-ranker", "plackett.rerankers")
 
 RerankerClass = TypeVar("RerankerClass", bound="type[TextReranker]")
 
@@ -31,13 +28,7 @@ def register(name: str) -> Callable[[RerankerClass], RerankerClass]:
     """
 
     def enter(reranker: RerankerClass) -> RerankerClass:
-        known = _RERANKERS.setdefault(name, reranker)
-        # A module that is read twice, as a test runner may do, defines the same class again.
-        if (known.__module__, known.__qualname__) != (reranker.__module__, reranker.__qualname__):
-            raise ConfigurationError(
-                f"two re-rankers named {name!r}: {known.__module__} and {reranker.__module__}; "
-                "rename one."
-            )
+        _RERANKERS.enter(name, reranker)
         return reranker
 
     return enter
@@ -45,8 +36,7 @@ def register(name: str) -> Callable[[RerankerClass], RerankerClass]:
 
 def names() -> tuple[str, ...]:
     """The names of all re-rankers, those of other packages included, in order."""
-    plugins = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
-    return tuple(sorted(plugins | set(_RERANKERS)))
+    return _RERANKERS.names()
 
 
 def get(name: str) -> type[TextReranker]:
@@ -61,17 +51,12 @@ def get(name: str) -> type[TextReranker]:
     >>> get("word-overlap").__name__
     'WordOverlap'
     """
-    if name not in _RERANKERS:
-        for entry in entry_points(group=ENTRY_POINTS, name=name):
-            _RERANKERS[name] = entry.load()
-    if name not in _RERANKERS:
-        raise UnknownNameError("re-ranker", name, names())
-    return _RERANKERS[name]
+    return _RERANKERS.get(name)
 
 
 def name_of(reranker: TextReranker) -> str:
     """The name under which a re-ranker's class is known; the class's own where it has none."""
-    for name, known in _RERANKERS.items():
+    for name, known in _RERANKERS:
         if known is type(reranker):
             return name
     return type(reranker).__name__
@@ -135,21 +120,12 @@ def parse(text: str) -> TextReranker:
     >>> parse("word-overlap"), parse("Reranker('word-overlap')")
     (Reranker('word-overlap'), Reranker('word-overlap'))
     """
-    wrong = ConfigurationError(
-        f"re-ranker {text!r}; expected a name and literal keyword parameters, "
-        "such as prp(model=\"Transformers('path')\", k=10)."
-    )
-    name, bracket, rest = text.strip().partition("(")
-    try:
-        call = ast.parse(f"f({rest}" if bracket else "f()", mode="eval").body
-        if not isinstance(call, ast.Call) or any(pair.arg is None for pair in call.keywords):
-            raise wrong
-        values = [ast.literal_eval(value) for value in call.args]
-        parameters = {str(pair.arg): ast.literal_eval(pair.value) for pair in call.keywords}
-    except (SyntaxError, ValueError, TypeError) as error:
-        raise wrong from error
-    if name.strip() == "Reranker" and len(values) == 1:
-        return Reranker(str(values[0]), **parameters)
-    if values:
-        raise wrong
-    return Reranker(name.strip(), **parameters)
+    call = read_call(text)
+    if call is not None and call.name == "Reranker" and len(call.values) == 1:
+        return Reranker(str(call.values[0]), **call.named)
+    if call is None or call.values:
+        raise ConfigurationError(
+            f"re-ranker {text!r}; expected a name and literal keyword parameters, "
+            "such as prp(model=\"Transformers('path')\", k=10)."
+        )
+    return Reranker(call.name, **call.named)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, TypeVar
 
-from plackett.errors import ConfigurationError, UnknownNameError
+from plackett._registry import Registry
+from plackett.errors import ConfigurationError
 from plackett.pipeline.base import Stage
 from plackett.pipeline.description import parse_pipeline
 
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["get", "names", "parse_selector", "register", "stages"]
 
-ENTRY_POINTS = "plackett.selectors"
-
-_SELECTORS: dict[str, type[Selector]] = {}
+_SELECTORS: Registry[type[Selector]] = Registry("selector", "plackett.selectors")
 
 SelectorClass = TypeVar("SelectorClass", bound="type[Selector]")
 
@@ -29,14 +27,7 @@ def register(selector: SelectorClass) -> SelectorClass:
     ------
     ConfigurationError : another class has the name.
     """
-    name = selector.__name__
-    known = _SELECTORS.setdefault(name, selector)
-    # A module that is read twice, as a test runner may do, defines the same class again.
-    if (known.__module__, known.__qualname__) != (selector.__module__, selector.__qualname__):
-        raise ConfigurationError(
-            f"two selectors named {name!r}: {known.__module__} and {selector.__module__}; "
-            "rename one."
-        )
+    _SELECTORS.enter(selector.__name__, selector)
     return selector
 
 
@@ -46,8 +37,7 @@ def names() -> tuple[str, ...]:
     >>> "ScoreThreshold" in names()
     True
     """
-    plugins = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
-    return tuple(sorted(plugins | set(_SELECTORS)))
+    return _SELECTORS.names()
 
 
 def get(name: str) -> type[Selector]:
@@ -62,12 +52,7 @@ def get(name: str) -> type[Selector]:
     >>> get("FixedCutoff")(k=3)
     FixedCutoff(k=3)
     """
-    if name not in _SELECTORS:
-        for entry in entry_points(group=ENTRY_POINTS, name=name):
-            _SELECTORS[name] = entry.load()
-    if name not in _SELECTORS:
-        raise UnknownNameError("selector", name, names())
-    return _SELECTORS[name]
+    return _SELECTORS.get(name)
 
 
 def stages() -> dict[str, Callable[..., Stage]]:
