@@ -72,7 +72,7 @@ def make_texts() -> dict[str, Any]:
 
 def plackett_scorer(model: str, texts: dict[str, Any], backend: Any) -> Callable[[], Scores]:
     """`rank_many` of the re-ranker, from text to scores in the order of the texts."""
-    from plackett.rerankers.cross_encoder import CrossEncoderReranker
+    from plackett.rerankers.encoding.cross_encoder import CrossEncoderReranker
 
     reranker = CrossEncoderReranker(model, backend=backend, max_query_tokens=128)
 

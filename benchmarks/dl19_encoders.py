@@ -25,9 +25,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from plackett import Corpus, Qrels, Queries, Run, compare
 from plackett.encoders import TransformerEncoder, TransformerSparseEncoder, VectorCache
 from plackett.rerankers.base import TextReranker
-from plackett.rerankers.bi_encoder import BiEncoderReranker
-from plackett.rerankers.late_interaction import LateInteractionReranker
-from plackett.rerankers.learned_sparse import LearnedSparseReranker
+from plackett.rerankers.encoding.bi_encoder import BiEncoderReranker
+from plackett.rerankers.encoding.late_interaction import LateInteractionReranker
+from plackett.rerankers.encoding.learned_sparse import LearnedSparseReranker
 
 STAGES = ("bm25", "splade", "tasb", "ada2")
 MEASURES = "nDCG@10 RR@10 AP"

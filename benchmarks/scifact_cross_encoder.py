@@ -31,7 +31,7 @@ from plackett import BM25, Corpus, Qrels, Queries, Run, compare
 from plackett.data.collections import load_collection
 from plackett.fusion.run_fusion import fuse
 from plackett.rerankers import Reranker
-from plackett.rerankers.cross_encoder import CrossEncoderReranker  # noqa: F401 - registers it
+from plackett.rerankers.encoding.cross_encoder import CrossEncoderReranker  # noqa: F401 - registers it
 
 MAX_TOKENS = 256
 READ_TOKENS = 320

@@ -1,7 +1,6 @@
 """Re-rankers of texts: a better order for the candidates of a query."""
 
 from plackett.rerankers.base import Documents, Outcome, TextReranker
-from plackett.rerankers.bi_encoder import BiEncoderReranker
 from plackett.rerankers.calibration.calibrated import (
     Calibrated,
     CalibrationReport,
@@ -38,10 +37,11 @@ from plackett.rerankers.criteria.rebel import Rebel
 from plackett.rerankers.criteria.recency import AutoCast
 from plackett.rerankers.criteria.recency_curve import RecencyCurve
 from plackett.rerankers.criteria.relevance_feedback import FeedbackNeighbours, FewShotCrossEncoder
-from plackett.rerankers.cross_encoder import CrossEncoderReranker
-from plackett.rerankers.intra_document_cascade import IntraDocumentCascade
-from plackett.rerankers.late_interaction import LateInteractionReranker
-from plackett.rerankers.learned_sparse import LearnedSparseReranker
+from plackett.rerankers.encoding.bi_encoder import BiEncoderReranker
+from plackett.rerankers.encoding.cross_encoder import CrossEncoderReranker
+from plackett.rerankers.encoding.intra_document_cascade import IntraDocumentCascade
+from plackett.rerankers.encoding.late_interaction import LateInteractionReranker
+from plackett.rerankers.encoding.learned_sparse import LearnedSparseReranker
 from plackett.rerankers.listwise.block_designs import Blocks, block_design, connected, coverage
 from plackett.rerankers.listwise.group_rank import GroupRank
 from plackett.rerankers.listwise.in_context import InContext

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from plackett.encoders.base import SparseEncoder
 from plackett.encoders.transformer import TransformerSparseEncoder
-from plackett.rerankers.encoder_reranker import EncoderReranker
+from plackett.rerankers.encoding.encoder_reranker import EncoderReranker
 from plackett.rerankers.ranked import ScoreKind
 from plackett.rerankers.registry import register
 

@@ -21,7 +21,7 @@ from plackett.rerankers.ranked import Candidates, Ordering
 from plackett.rerankers.registry import describe, register
 
 if TYPE_CHECKING:
-    from plackett.rerankers.chunk_scorer_torch import ChunkExample, ChunkScorer
+    from plackett.rerankers.encoding.chunk_scorer_torch import ChunkExample, ChunkScorer
 
 __all__ = ["IntraDocumentCascade", "chunks"]
 
@@ -156,7 +156,9 @@ class IntraDocumentCascade(TextReranker):
         with self._lock:
             if self._scorer is None:
                 module = require(
-                    "plackett.rerankers.chunk_scorer_torch", extra="text", purpose="choose chunks"
+                    "plackett.rerankers.encoding.chunk_scorer_torch",
+                    extra="text",
+                    purpose="choose chunks",
                 )
                 self._scorer, weights = module.load_chunk_scorer(self.selector, self.model)
                 self._saved_weights = tuple(weights)
@@ -173,7 +175,7 @@ class IntraDocumentCascade(TextReranker):
         documents : texts for each.
         """
         module = require(
-            "plackett.rerankers.chunk_scorer_torch", extra="text", purpose="choose chunks"
+            "plackett.rerankers.encoding.chunk_scorer_torch", extra="text", purpose="choose chunks"
         )
         looked = self._looked_at(queries, documents)
         pairs = [TokenPair(one.query, chunk) for one in looked for chunk in one.chunks]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plackett.errors import ConfigurationError
-from plackett.rerankers.windows import check_windows, combine, windows
+from plackett.rerankers.encoding.windows import check_windows, combine, windows
 
 POLICIES = ["truncate", "first", "max", "mean", "top-k-mean"]
 

@@ -18,10 +18,10 @@ from plackett import Corpus, Queries, Run
 from plackett.encoders import CrossEncoder
 from plackett.errors import ConfigurationError, DataError
 from plackett.rerankers import Reranker, parse
-from plackett.rerankers.cross_encoder import CrossEncoderReranker
+from plackett.rerankers.encoding.cross_encoder import CrossEncoderReranker
 from plackett.transport import AnswerCache
 
-BUILD = Path(__file__).parents[1] / "encoders" / "tiny_models.py"
+BUILD = Path(__file__).parents[2] / "encoders" / "tiny_models.py"
 QUERY = "what is red wine"
 DOCUMENTS = {
     "a": "red wine and bread",

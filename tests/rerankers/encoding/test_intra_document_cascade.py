@@ -19,16 +19,16 @@ from plackett.encoders import CrossEncoder
 from plackett.encoders.pairs import TokenPair
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.rerankers import Reranker, parse
-from plackett.rerankers.chunk_scorer_torch import (
+from plackett.rerankers.encoding.chunk_scorer_torch import (
     ChunkExample,
     ChunkScorer,
     fit_weights,
     graded,
     load_chunk_scorer,
 )
-from plackett.rerankers.intra_document_cascade import IntraDocumentCascade, chunks
+from plackett.rerankers.encoding.intra_document_cascade import IntraDocumentCascade, chunks
 
-BUILD = Path(__file__).parents[1] / "encoders" / "tiny_models.py"
+BUILD = Path(__file__).parents[2] / "encoders" / "tiny_models.py"
 QUERY = "red wine"
 SIZES = {"chunk": 6, "overlap": 2, "max_query_tokens": 8}
 LONG = "the cat . a dog . rain and sky in the river . red wine of the house . milk and bread . "

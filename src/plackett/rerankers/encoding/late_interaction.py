@@ -8,7 +8,7 @@ import numpy.typing as npt
 from plackett.encoders.base import TokenEncoder, TokenVectors
 from plackett.encoders.max_sim import max_sim
 from plackett.encoders.transformer import TokenMatrixEncoder
-from plackett.rerankers.encoder_reranker import EncoderReranker
+from plackett.rerankers.encoding.encoder_reranker import EncoderReranker
 from plackett.rerankers.ranked import ScoreKind
 from plackett.rerankers.registry import register
 

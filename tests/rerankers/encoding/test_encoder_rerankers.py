@@ -22,12 +22,12 @@ from plackett.encoders import (
 )
 from plackett.errors import ConfigurationError
 from plackett.rerankers import Reranker, parse
-from plackett.rerankers.bi_encoder import BiEncoderReranker
-from plackett.rerankers.encoder_reranker import EncoderReranker
-from plackett.rerankers.late_interaction import LateInteractionReranker
-from plackett.rerankers.learned_sparse import LearnedSparseReranker
+from plackett.rerankers.encoding.bi_encoder import BiEncoderReranker
+from plackett.rerankers.encoding.encoder_reranker import EncoderReranker
+from plackett.rerankers.encoding.late_interaction import LateInteractionReranker
+from plackett.rerankers.encoding.learned_sparse import LearnedSparseReranker
 
-BUILD = Path(__file__).parents[1] / "encoders" / "tiny_models.py"
+BUILD = Path(__file__).parents[2] / "encoders" / "tiny_models.py"
 QUERY = "red wine"
 DOCUMENTS = {
     "a": "red wine and bread",

@@ -11,7 +11,7 @@ from plackett.encoders.base import DenseEncoder
 from plackett.encoders.pooling import normalised
 from plackett.encoders.transformer import TransformerEncoder
 from plackett.errors import ConfigurationError
-from plackett.rerankers.encoder_reranker import EncoderReranker
+from plackett.rerankers.encoding.encoder_reranker import EncoderReranker
 from plackett.rerankers.ranked import ScoreKind
 from plackett.rerankers.registry import register
 

@@ -16,9 +16,9 @@ from plackett.encoders.model import BackendName
 from plackett.encoders.pairs import CrossEncoder, TokenPair
 from plackett.errors import ConfigurationError
 from plackett.rerankers.base import Outcome, TextReranker
+from plackett.rerankers.encoding.windows import LongPolicy, check_windows, combine, windows
 from plackett.rerankers.ranked import Candidates, Ordering
 from plackett.rerankers.registry import describe, register
-from plackett.rerankers.windows import LongPolicy, check_windows, combine, windows
 from plackett.transport.cache import AnswerCache, content_key
 
 __all__ = ["CrossEncoderReranker"]

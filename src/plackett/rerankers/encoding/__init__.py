@@ -1,0 +1,1 @@
+"""By transformers on this machine: pairs read together, vectors, token vectors, sparse weights."""
