@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -125,6 +125,33 @@ def test_records_and_money_are_told(small: Path, program: Program, tmp_path: Pat
     assert f"{money:.4g} in money" in done.err
 
 
+def test_a_budget_binds_every_reranker_that_pays(
+    small: Path, program: Program, fake_server: Any
+) -> None:
+    fake_server.respond = lambda request: {
+        "results": [
+            {"index": i, "relevance_score": 0.5} for i in range(len(request.json["documents"]))
+        ]
+    }
+    hosted = f"hosted(service='vllm', model='m', key=None, url='{fake_server.url}')"
+    for described, asked in ((hosted, ""), ("rank-fusion(sorts=['heap'])", MODEL)):
+        done = program(
+            f'plackett rerank small.txt {TEXTS} --with "{described}" {asked} -k 3 '
+            "--budget 4calls --records calls.jsonl -o x.txt"
+        )
+        assert (done.code, "the budget of 4 calls is spent" in done.err) == (2, True), done.err
+    assert len(fake_server.requests) == 4
+    assert len(Path("calls.jsonl").read_text().splitlines()) == 8
+
+
+def test_a_description_is_taken_in_the_form_of_its_repr(small: Path, program: Program) -> None:
+    line = f"plackett rerank small.txt {TEXTS} -o new.txt --with"
+    done = program(f"{line} \"Reranker('rank-gpt', window=10, stride=5)\" {MODEL}")
+    assert done.code == 0, done.err
+    done = program(f"{line} \"rank-gpt(model='Oracle({{}})')\" {MODEL}")
+    assert "gives 'model', which an option gives too" in done.err
+
+
 def test_malformed_answers_are_counted_and_strict_stops(small: Path, program: Program) -> None:
     model = "--model \"Oracle('qrels.txt', queries='queries.tsv', malformed=0.5)\""
     line = f"plackett rerank small.txt {TEXTS} --with rank-gpt {model} -k 10 -o x.txt"
@@ -154,7 +181,7 @@ def test_a_plan_names_the_best_within_the_budget(small: Path, program: Program) 
         ("--dry-run", "give one --with"),
         ("--with word-overlap", "give --output FILE"),
         ("--with word-overlap --model x -o x.txt", "takes no --model"),
-        ("--with word-overlap -o x.txt --budget 5calls", "takes no budget"),
+        ("--with word-overlap -o x.txt --budget 5calls", "takes no --budget"),
         (f"--with rank-gpt {MODEL} -o x.txt --budget 5s", "seconds is for --plan"),
         (f"--with rank-gpt {MODEL} -o x.txt --budget much", "such as 200calls"),
         (f"--with rank-gpt {MODEL} -o x.txt --prices 1", "expected two numbers"),

@@ -100,3 +100,22 @@ def test_a_reranker_without_a_model_has_no_cache_to_give(tmp_path: Path) -> None
     wanted = RerankerConfig(name="overlap", reranker="word-overlap")
     assert repr(make_reranker(wanted, tmp_path / "a")) == repr(Reranker("word-overlap"))
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        "rank-gpt(model='Oracle({})')",
+        "rank-fusion(model='Oracle({})')",
+        "hosted(service='vllm', model='m', url='http://localhost:1')",
+    ],
+)
+def test_what_pays_for_its_calls_keeps_its_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, described: str
+) -> None:
+    answers = tmp_path / "answers.sqlite"
+    made = make_reranker(RerankerConfig(name="x", reranker=described), answers)
+    assert made.cache == str(answers)
+    own = described[:-1] + ", cache='mine.sqlite')"
+    monkeypatch.chdir(tmp_path)
+    assert make_reranker(RerankerConfig(name="x", reranker=own), answers).cache == "mine.sqlite"

@@ -6,10 +6,10 @@ import inspect
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plackett.rerankers import Outcome, TextReranker
     from plackett.rerankers.planning.budget_plan import Limits
     from plackett.rerankers.planning.estimating import CallEstimate
-    from plackett.transport.budget import Prices
+    from plackett.transport.budget import Budget, Prices
 
 __all__ = ["rerank", "rerankers"]
 
@@ -95,22 +95,25 @@ def rerank(
         return
     if with_ is None or len(with_) != 1:
         raise ConfigurationError("give one --with RERANKER; several are for --plan.")
-    stage = _made(with_[0], model, cache, on_malformed)
+    options = {
+        "model": model,
+        "cache": None if cache is None else str(cache),
+        "budget": _budget(limits, rates),
+        "on_malformed": None if on_malformed == "repair" else on_malformed,
+    }
+    stage = _made(with_[0], options)
     if dry_run:
         _print_estimate(stage, top, rates)
         return
     if output is None:
         raise ConfigurationError("give --output FILE, or --dry-run.")
-    _prepare(stage, limits, rates, records)
     started = time.perf_counter()
     try:
-        ranked, told = _watched(stage, top)
+        with _recording(stage, records):
+            ranked, told = _watched(stage, top)
     except KeyboardInterrupt:
         announce(_resuming(cache))
         raise
-    finally:
-        if records is not None:
-            stage.log.close()  # type: ignore[attr-defined]
     if k is not None and not stage.may_drop:
         ranked = _with_rest(ranked, candidates)
     with output_file(output, ".txt") as path:
@@ -187,54 +190,53 @@ def _parse_limits(text: str) -> Limits:
     return Limits.parse(text)
 
 
-def _made(text: str, model: str | None, cache: Path | None, on_malformed: str) -> TextReranker:
+def _made(text: str, options: Mapping[str, object]) -> TextReranker:
     """The re-ranker of a description, with what the options say beside it."""
     from plackett.rerankers import get, parse
 
-    name, _, inside = text.strip().partition("(")
-    inside = inside.rstrip().removesuffix(")").strip().removesuffix(",")
-    known = inspect.signature(get(name.strip())).parameters
-    options: dict[str, Any] = {
-        "model": model,
-        "cache": None if cache is None else str(cache),
-        "on_malformed": None if on_malformed == "repair" else on_malformed,
-    }
-    parts = [inside] if inside else []
-    for option, value in options.items():
-        if value is None:
-            continue
+    given = {name: value for name, value in options.items() if value is not None}
+    name = text.partition("(")[0].strip()
+    if name == "Reranker":
+        return parse(text, given)
+    known = inspect.signature(get(name)).parameters
+    for option in given:
         if option not in known:
             raise ConfigurationError(
                 f"re-ranker {name!r} takes no --{option.replace('_', '-')}; leave it out."
             )
-        parts.append(f"{option}={value!r}")
-    return parse(f"{name}({', '.join(parts)})")
+    return parse(text, given)
 
 
-def _prepare(
-    stage: TextReranker, limits: Limits | None, prices: Prices | None, records: Path | None
-) -> None:
-    """Set the budget and the log of a re-ranker that was made here."""
+def _budget(limits: Limits | None, prices: Prices | None) -> Budget | None:
     from plackett.transport.budget import Budget
-    from plackett.transport.records import CallLog
 
-    asks = hasattr(stage, "budget") and hasattr(stage, "log")
-    if not asks and (limits is not None or records is not None):
-        raise ConfigurationError(
-            f"{stage!r} takes no budget and records no calls; leave out --budget and --records."
-        )
-    if limits is not None:
-        if limits.seconds is not None:
-            raise ConfigurationError("a budget in seconds is for --plan.")
-        calls, tokens = limits.calls, limits.tokens
-        stage.budget = Budget(  # type: ignore[attr-defined]
-            calls=None if calls is None else int(calls),
-            tokens=None if tokens is None else int(tokens),
-            money=limits.money,
-            prices=prices,
-        )
-    if records is not None:
-        stage.log = CallLog(records)  # type: ignore[attr-defined]
+    if limits is None:
+        return None
+    if limits.seconds is not None:
+        raise ConfigurationError("a budget in seconds is for --plan.")
+    return Budget(
+        calls=None if limits.calls is None else int(limits.calls),
+        tokens=None if limits.tokens is None else int(limits.tokens),
+        money=limits.money,
+        prices=prices,
+    )
+
+
+@contextmanager
+def _recording(stage: TextReranker, records: Path | None) -> Iterator[None]:
+    """While this lasts, the calls of the re-ranker are written to a file, if there is one."""
+    from plackett.rerankers.strategy import Recorded
+
+    if records is None:
+        yield
+        return
+    if not isinstance(stage, Recorded):
+        raise ConfigurationError(f"{stage!r} records no calls; leave out --records.")
+    stage.log.write_to(records)
+    try:
+        yield
+    finally:
+        stage.log.close()
 
 
 class _Told:
@@ -314,12 +316,14 @@ def _with_rest(ranked: Run, before: Run) -> Run:
 
 
 def _summary(told: _Told, prices: Prices | None, stage: TextReranker) -> str:
+    from plackett.rerankers.strategy import Recorded
+
     parts = [counted(told.queries, "query", "queries")]
     if told.calls or told.cached:
         cached = f" and {told.cached:,} from the cache" if told.cached else ""
         parts.append(f"{counted(told.calls, 'call')}{cached}, {counted(told.tokens, 'token')}")
-        if prices is not None:
-            answered = [r for r in stage.log.records if not r.cached]  # type: ignore[attr-defined]
+        if prices is not None and isinstance(stage, Recorded):
+            answered = [record for record in stage.log.records if not record.cached]
             spent = prices.of(
                 calls=len(answered),
                 input_tokens=sum(record.input_tokens for record in answered),
@@ -381,7 +385,7 @@ def _print_plan(
     for text in described or PLANNED:
         if not issubclass(get(text.partition("(")[0].strip()), StrategyReranker):
             raise ConfigurationError(f"{text!r} asks no language model; nothing to simulate.")
-        made = _made(text, "Oracle({})", None, "repair")
+        made = _made(text, {"model": "Oracle({})"})
         if isinstance(made, StrategyReranker):
             strategies[text] = made
     known = set(judged.queries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from plackett.experiment.config import ExperimentConfig, PipelineConfig, RerankerConfig
 from plackett.experiment.store import digest, hash_file
 from plackett.pipeline import Reranker
-from plackett.rerankers import StrategyReranker, parse
+from plackett.rerankers import parse
 
 __all__ = ["depends_on", "make_reranker", "rerankers_of", "stage_names"]
 
@@ -46,10 +47,12 @@ def depends_on(wanted: RerankerConfig) -> dict[str, Any]:
 
 
 def make_reranker(wanted: RerankerConfig, answers: Path) -> Reranker:
-    """The re-ranker; one that asks a model and has no cache of its own keeps answers in a file."""
+    """The re-ranker; one whose calls cost and that has no cache keeps its answers in a file."""
     reranker = parse(wanted.reranker)
-    if isinstance(reranker, StrategyReranker) and reranker.cache is None:
-        reranker.cache = str(answers)
+    takes = inspect.signature(type(reranker)).parameters
+    # What has a budget pays for its calls; other caches hold vectors, not answers.
+    if "budget" in takes and getattr(reranker, "cache", answers) is None:
+        return parse(wanted.reranker, {"cache": str(answers)})
     return reranker
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from plackett._registry import Registry, read_call
@@ -107,14 +107,19 @@ def describe(reranker: TextReranker) -> str:
     return f"Reranker({', '.join(parts)})"
 
 
-def parse(text: str) -> TextReranker:
+def parse(text: str, options: Mapping[str, object] | None = None) -> TextReranker:
     """The re-ranker that a text describes: `name`, `name(parameter=value, ...)` or its `repr`.
 
     Nothing is executed: the text is taken apart, and values are literal.
 
+    Parameters
+    ----------
+    text : the description.
+    options : further parameters, which may be any objects.
+
     Raises
     ------
-    ConfigurationError : the text is no such description.
+    ConfigurationError : the text is no such description, or gives a parameter of `options` too.
     UnknownNameError : no re-ranker has the name.
 
     >>> parse("word-overlap"), parse("Reranker('word-overlap')")
@@ -122,10 +127,16 @@ def parse(text: str) -> TextReranker:
     """
     call = read_call(text)
     if call is not None and call.name == "Reranker" and len(call.values) == 1:
-        return Reranker(str(call.values[0]), **call.named)
+        call = call._replace(name=str(call.values[0]), values=[])
     if call is None or call.values:
         raise ConfigurationError(
             f"re-ranker {text!r}; expected a name and literal keyword parameters, "
             "such as prp(model=\"Transformers('path')\", k=10)."
         )
-    return Reranker(call.name, **call.named)
+    further = dict(options or {})
+    twice = sorted(set(further) & set(call.named))
+    if twice:
+        raise ConfigurationError(
+            f"re-ranker {text!r} gives {twice[0]!r}, which an option gives too."
+        )
+    return Reranker(call.name, **call.named, **further)

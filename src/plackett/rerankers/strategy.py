@@ -12,7 +12,7 @@ import time
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Generator, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from plackett.errors import ConfigurationError, PlackettError
 from plackett.llm.base import LanguageModel
@@ -25,13 +25,20 @@ from plackett.transport.budget import Budget
 from plackett.transport.cache import AnswerCache
 from plackett.transport.records import CallLog
 
-__all__ = ["Asking", "MalformedAnswerError", "Policy", "Steps", "StrategyReranker"]
+__all__ = ["Asking", "MalformedAnswerError", "Policy", "Recorded", "Steps", "StrategyReranker"]
 
 Policy = Literal["repair", "keep", "strict"]
 """What to do with an answer that is not as asked: mend what can be mended; leave that call's
 documents as they were; or stop with an error."""
 
 Steps: TypeAlias = Generator[Sequence[Request], list[Answer], Ordering]
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A re-ranker that records its calls to a model or a service."""
+
+    log: CallLog
 
 
 class MalformedAnswerError(PlackettError, ValueError):

@@ -55,14 +55,21 @@ class CallLog:
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self.path = None if path is None else Path(path)
+        self.path: Path | None = None
         self._lock = threading.Lock()
         self._records: list[CallRecord] = []
         self._file: IO[bytes] | None = None
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_cut_line(self.path)
-            self._file = self.path.open("ab")
+        if path is not None:
+            self.write_to(path)
+
+    def write_to(self, path: str | Path) -> None:
+        """Write every later call to the end of this file, a line of JSON each."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_cut_line(target)
+        self.close()
+        with self._lock:
+            self.path, self._file = target, target.open("ab")
 
     def add(self, record: CallRecord) -> None:
         """Add one call."""
