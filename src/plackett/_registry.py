@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -65,6 +66,31 @@ class Registry(Generic[Member]):
         if name not in self._members:
             raise UnknownNameError(self.kind, name, self.names())
         return self._members[name]
+
+    def make(self, text: str, *, example: str) -> Any:
+        """What a text describes: a class of the family with literal arguments, called.
+
+        Parameters
+        ----------
+        text : such as "Transformers('path/to/model')". Nothing of it is executed.
+        example : what a right text looks like, for messages.
+
+        Raises
+        ------
+        ConfigurationError : the text is no such description, or an argument does not fit.
+        UnknownNameError : no class has the name.
+        """
+        call = read_call(text)
+        if call is None or "(" not in text:
+            raise ConfigurationError(
+                f"{self.kind} {text!r}; expected a name and literal arguments, such as {example}."
+            )
+        member = self.get(call.name)
+        try:
+            inspect.signature(member).bind(*call.values, **call.named)
+        except TypeError as error:
+            raise ConfigurationError(f"{self.kind} {text!r}: {error}.") from error
+        return member(*call.values, **call.named)
 
     def __iter__(self) -> Iterator[tuple[str, Member]]:
         """Names and classes that are entered or were loaded."""

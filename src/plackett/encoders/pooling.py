@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from plackett.errors import ConfigurationError
 
-__all__ = ["Pooling", "check_pooling", "normalised", "pool"]
+__all__ = ["Pooling", "checked_pooling", "normalised", "pool"]
 
 Pooling = Literal["mean", "cls", "last", "max", "weighted-mean"]
 """Which token vectors speak for a text. "mean" of all; "cls": the first; "last": that of the last
@@ -19,8 +19,8 @@ token, for models that read from left to right; "max": the greatest value of eac
 Floats = npt.NDArray[np.float32]
 
 
-def check_pooling(pooling: str) -> None:
-    """Refuse a pooling that is none.
+def checked_pooling(pooling: str) -> Pooling:
+    """`pooling`, if it is one.
 
     Raises
     ------
@@ -28,6 +28,7 @@ def check_pooling(pooling: str) -> None:
     """
     if pooling not in get_args(Pooling):
         raise ConfigurationError(f"pooling = {pooling!r}; expected one of {get_args(Pooling)}.")
+    return cast("Pooling", pooling)
 
 
 def pool(hidden: Floats, mask: npt.NDArray[np.int64], pooling: Pooling) -> Floats:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
-from plackett._registry import Registry, read_call
-from plackett.errors import ConfigurationError
+from plackett._registry import Registry
 
 __all__ = ["describe_encoder", "encoder_names", "parse_encoder", "register_encoder"]
 
@@ -42,18 +41,7 @@ def parse_encoder(text: str) -> Any:
     ConfigurationError : the text is no such description, or an argument does not fit.
     UnknownNameError : no encoder has the name.
     """
-    call = read_call(text)
-    if call is None or "(" not in text:
-        raise ConfigurationError(
-            f"encoder {text!r}; expected a class and literal arguments, such as "
-            "TransformerEncoder('path/to/model')."
-        )
-    kind = _ENCODERS.get(call.name)
-    try:
-        inspect.signature(kind).bind(*call.values, **call.named)
-    except TypeError as error:
-        raise ConfigurationError(f"encoder {text!r}: {error}.") from error
-    return kind(*call.values, **call.named)
+    return _ENCODERS.make(text, example="TransformerEncoder('path/to/model')")
 
 
 def describe_encoder(encoder: object) -> str:

@@ -20,10 +20,11 @@ from plackett.encoders.base import (
 from plackett.encoders.cache import VectorCache
 from plackett.encoders.folders import ModelFolder
 from plackett.encoders.model import BackendName
-from plackett.encoders.pooling import Pooling, check_pooling, normalised, pool
+from plackett.encoders.pooling import Pooling, checked_pooling, normalised, pool
 from plackett.encoders.registry import describe_encoder, register_encoder
 from plackett.encoders.single import Arrays, SingleTextModel
 from plackett.encoders.tokens import Inputs
+from plackett.encoders.torch_backend import Task
 from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,22 +35,58 @@ __all__ = ["TokenMatrixEncoder", "TransformerEncoder", "TransformerSparseEncoder
 Floats = npt.NDArray[np.float32]
 
 
-def _limit(max_tokens: int | None, folder: ModelFolder) -> int | None:
-    return folder.max_tokens() if max_tokens is None else max_tokens
+class _OneModel:
+    """What these encoders share: a model of single texts, opened as their parameters say."""
 
+    model: str
+    query_prompt: str | None
+    document_prompt: str | None
+    max_tokens: int | None
+    backend: BackendName
+    batch_tokens: int
+    cache: VectorCache | str | None
+    threads: int | None
 
-def _prompts(
-    query_prompt: str | None, document_prompt: str | None, folder: ModelFolder
-) -> dict[Kind, str]:
-    declared = folder.prompts()
-    return {
-        "query": declared.get("query", "") if query_prompt is None else query_prompt,
-        "document": declared.get("document", "") if document_prompt is None else document_prompt,
-    }
+    def _open(self, folder: ModelFolder, task: Task, *, size: str, settings: str) -> None:
+        """`size` is the entry of `config.json` that says how long a vector is."""
+        declared = folder.prompts()
+        prompts: dict[Kind, str] = {
+            "query": declared.get("query", "") if self.query_prompt is None else self.query_prompt,
+            "document": (
+                declared.get("document", "")
+                if self.document_prompt is None
+                else self.document_prompt
+            ),
+        }
+        self._model = SingleTextModel(
+            self.model,
+            task,
+            backend=self.backend,
+            max_tokens=folder.max_tokens() if self.max_tokens is None else self.max_tokens,
+            threads=self.threads,
+            prompts=prompts,
+            batch_tokens=self.batch_tokens,
+            cache=self.cache,
+            settings=settings,
+        )
+        self._dimension = int(folder.config[size])
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has: of sparse weights, the size of the vocabulary."""
+        return self._dimension
+
+    @property
+    def identity(self) -> str:
+        """The model's content, prompts, limits and what is made of its output."""
+        return self._model.identity
+
+    def __repr__(self) -> str:
+        return describe_encoder(self)
 
 
 @register_encoder
-class TransformerEncoder(DenseEncoder):
+class TransformerEncoder(_OneModel, DenseEncoder):
     """Texts to vectors: a transformer's token vectors, pooled.
 
     Folders of sentence-transformers declare pooling, length, prompts and whether vectors have
@@ -101,31 +138,11 @@ class TransformerEncoder(DenseEncoder):
         chosen = folder.pooling() if pooling is None else pooling
         if chosen is None:
             raise ConfigurationError(f"{folder.root} declares no pooling; give pooling=...")
-        check_pooling(chosen)
-        self._pooling: Pooling = chosen  # type: ignore[assignment]  # checked above
+        self._pooling = checked_pooling(chosen)
         self.normalised = folder.normalises() if normalise is None else normalise
-        self._model = SingleTextModel(
-            model,
-            "hidden",
-            backend=backend,
-            max_tokens=_limit(max_tokens, folder),
-            threads=threads,
-            prompts=_prompts(query_prompt, document_prompt, folder),
-            batch_tokens=batch_tokens,
-            cache=cache,
-            settings=f"dense:{chosen}:{self.normalised}",
+        self._open(
+            folder, "hidden", size="hidden_size", settings=f"dense:{chosen}:{self.normalised}"
         )
-        self._dimension = int(folder.config["hidden_size"])
-
-    @property
-    def dimension(self) -> int:
-        """d."""
-        return self._dimension
-
-    @property
-    def identity(self) -> str:
-        """The model's content, pooling, prompts and limits."""
-        return self._model.identity
 
     def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[Floats]:
         """Vectors of texts: `float32[n, d]`."""
@@ -141,12 +158,9 @@ class TransformerEncoder(DenseEncoder):
             vectors = normalised(vectors)
         return [(vector.copy(),) for vector in vectors]
 
-    def __repr__(self) -> str:
-        return describe_encoder(self)
-
 
 @register_encoder
-class TransformerSparseEncoder(SparseEncoder):
+class TransformerSparseEncoder(_OneModel, SparseEncoder):
     """Texts to weights over the model's vocabulary, by a masked language model (SPLADE).
 
         w_t = max over the text's tokens i of log(1 + relu(logit_i,t))
@@ -187,28 +201,7 @@ class TransformerSparseEncoder(SparseEncoder):
         if top_k is not None and top_k < 1:
             raise ConfigurationError(f"top_k = {top_k}; expected 1 or more, or None for all.")
         folder = ModelFolder.find(model)
-        self._model = SingleTextModel(
-            model,
-            "lexical",
-            backend=backend,
-            max_tokens=_limit(max_tokens, folder),
-            threads=threads,
-            prompts=_prompts(query_prompt, document_prompt, folder),
-            batch_tokens=batch_tokens,
-            cache=cache,
-            settings=f"sparse:{top_k}",
-        )
-        self._dimension = int(folder.config["vocab_size"])
-
-    @property
-    def dimension(self) -> int:
-        """v, the size of the vocabulary."""
-        return self._dimension
-
-    @property
-    def identity(self) -> str:
-        """The model's content, prompts and limits."""
-        return self._model.identity
+        self._open(folder, "lexical", size="vocab_size", settings=f"sparse:{top_k}")
 
     def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[csr_matrix]:
         """Weights of texts: CSR of float32, n x v, terms of a text in ascending order."""
@@ -233,12 +226,9 @@ class TransformerSparseEncoder(SparseEncoder):
             out.append((terms.astype(np.int32), row[terms].astype(np.float32)))
         return out
 
-    def __repr__(self) -> str:
-        return describe_encoder(self)
-
 
 @register_encoder
-class TokenMatrixEncoder(TokenEncoder):
+class TokenMatrixEncoder(_OneModel, TokenEncoder):
     """Texts to the vectors of their tokens, for late interaction.
 
     Special tokens are left out unless a text has no other.
@@ -281,33 +271,12 @@ class TokenMatrixEncoder(TokenEncoder):
             raise ConfigurationError(f"keep = {keep!r}; expected 'all' or 'no-punctuation'.")
         folder = ModelFolder.find(model)
         folder.check_modules({"Transformer", "Pooling", "Normalize"})
-        self._model = SingleTextModel(
-            model,
-            "hidden",
-            backend=backend,
-            max_tokens=_limit(max_tokens, folder),
-            threads=threads,
-            prompts=_prompts(query_prompt, document_prompt, folder),
-            batch_tokens=batch_tokens,
-            cache=cache,
-            settings=f"tokens:{normalise}:{keep}",
-        )
-        self._dimension = int(folder.config["hidden_size"])
+        self._open(folder, "hidden", size="hidden_size", settings=f"tokens:{normalise}:{keep}")
         template = self._model.text.template
         # Where the text's tokens are in an input, and which of them count.
         self._first, self._last = len(template.specials[0]), len(template.specials[1])
         marks = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" if keep == "no-punctuation" else ""
         self._skipped = np.array(self._model.text.tokenizer.token_ids(list(marks)), dtype=np.int64)
-
-    @property
-    def dimension(self) -> int:
-        """d, the length of a token's vector."""
-        return self._dimension
-
-    @property
-    def identity(self) -> str:
-        """The model's content, prompts and limits."""
-        return self._model.identity
 
     def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[TokenVectors]:
         """The token vectors of texts."""
@@ -327,6 +296,3 @@ class TokenMatrixEncoder(TokenEncoder):
                 kept = places if len(places) else np.arange(length)
             out.append((vectors[row, kept].copy(),))
         return out
-
-    def __repr__(self) -> str:
-        return describe_encoder(self)

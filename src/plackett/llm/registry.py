@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, TypeVar
 
-from plackett._registry import Registry, read_call
-from plackett.errors import ConfigurationError
+from plackett._registry import Registry
 
 if TYPE_CHECKING:
     from plackett.llm.base import LanguageModel
@@ -49,15 +47,5 @@ def parse_model(text: str) -> LanguageModel:
     >>> parse_model("OpenAI('gpt-4o-mini', concurrency=4)")
     OpenAI('gpt-4o-mini', concurrency=4)
     """
-    call = read_call(text)
-    if call is None or "(" not in text:
-        raise ConfigurationError(
-            f"model {text!r}; expected a back end and literal arguments, such as "
-            "Transformers('path/to/model')."
-        )
-    kind = _MODELS.get(call.name)
-    try:
-        inspect.signature(kind).bind(*call.values, **call.named)
-    except TypeError as error:
-        raise ConfigurationError(f"model {text!r}: {error}.") from error
-    return kind(*call.values, **call.named)
+    made: LanguageModel = _MODELS.make(text, example="Transformers('path/to/model')")
+    return made

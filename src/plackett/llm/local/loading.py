@@ -150,9 +150,6 @@ def read_model(
         kind = transformers.AutoModelForSeq2SeqLM
     else:
         kind = transformers.AutoModelForCausalLM
-    release = tuple(int(part) for part in transformers.__version__.split(".")[:2])
-    # The argument has changed its name.
-    named = {"dtype" if release >= (4, 56) else "torch_dtype": getattr(torch, dtype)}
     try:
         model, report = kind.from_pretrained(
             str(folder),
@@ -160,7 +157,7 @@ def read_model(
             local_files_only=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
-            **named,
+            dtype=getattr(torch, dtype),
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigurationError(f"the weights in {str(folder)!r}: {error}") from error
