@@ -294,10 +294,22 @@ class Run:
         if k < 0:
             raise DataError(f"cutoff {k}", expected="0 or more")
         lengths = np.minimum(np.diff(self.offsets), k)
-        rows = concatenate_ranges(self.offsets[:-1], lengths)
-        return self._rows(
-            self.query, lengths_to_offsets(lengths), self.document[rows], self.score[rows]
-        )
+        return self.take_rows(concatenate_ranges(self.offsets[:-1], lengths), lengths)
+
+    def take_rows(
+        self,
+        rows: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int64],
+        score: npt.NDArray[np.float32] | None = None,
+    ) -> Run:
+        """Some rows of every list, in a new order that is taken as it is.
+
+        `rows`, `int64[m]`, are those of the first list, then of the second and so on; `lengths`,
+        `int64[q]`, says how many each list has; `score`, `float32[m]`, must not rise inside a list
+        and is this run's by default.
+        """
+        new = self.score[rows] if score is None else score
+        return self._rows(self.query, lengths_to_offsets(lengths), self.document[rows], new)
 
     def select(self, queries: Iterable[str]) -> Run:
         """The lists of some queries, in the order given; an unknown query is an error."""

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 
 from plackett.data.cost import Cost
-from plackett.data.ragged import lengths_to_offsets
 from plackett.data.run import Run
+from plackett.data.run_texts import document_texts, query_texts
 from plackett.errors import ConfigurationError, DataError
 from plackett.pipeline.base import Reranker
 from plackett.rerankers.ranked import Candidates, Ordering, Ranked, RankedDocument, run_scores
@@ -135,7 +135,6 @@ class TextReranker(Reranker, ABC):
             for start, outcome in zip(starts, outcomes, strict=True)
             for position in outcome.ordering.order
         ]
-        lengths = np.array([len(part) for part in parts], dtype=np.int64)
         cost = Cost(
             repr(self),
             max((outcome.seconds for outcome in outcomes), default=0.0),
@@ -144,18 +143,12 @@ class TextReranker(Reranker, ABC):
             calls=sum(outcome.calls for outcome in outcomes),
             tokens=sum(outcome.tokens for outcome in outcomes),
         )
-        return Run(
-            run.query_ids,
-            run.document_ids,
-            run.query,
-            lengths_to_offsets(lengths),
-            run.document[np.array(rows, dtype=np.int64)],
+        ranked = run.take_rows(
+            np.array(rows, dtype=np.int64),
+            np.array([len(part) for part in parts], dtype=np.int64),
             np.concatenate([np.zeros(0, dtype=np.float32), *parts]),
-            name=run.name,
-            queries=run.queries,
-            corpus=run.corpus,
-            costs=(*run.costs, cost),
         )
+        return ranked.replace(costs=(*run.costs, cost))
 
     async def _ranked_many(
         self, queries: Sequence[str], documents: Sequence[Documents], k: int | None
@@ -215,21 +208,8 @@ def candidates_of(run: Run) -> tuple[list[str], list[Candidates]]:
     ------
     DataError : the run has no texts, or lacks one of them.
     """
-    if run.queries is None or run.corpus is None:
-        missing = "queries" if run.queries is None else "corpus"
-        raise DataError(
-            f"a run without its {missing}",
-            expected="the texts of queries and documents",
-            remedy=f"run.replace({missing}=...)",
-        )
-    names = run.query_names
-    texts = [run.queries.text(name) for name in names]
+    texts, bodies = query_texts(run), document_texts(run)
     documents = run.document_ids.strings(run.document).to_pylist()
-    codes = run.corpus.ids.codes(documents)
-    if (codes < 0).any():
-        lost = documents[int(np.argmax(codes < 0))]
-        raise DataError(f"document {lost!r} of the run", expected="a document of its corpus")
-    bodies = run.corpus.texts(codes)
     bounds = run.offsets.tolist()
     candidates = [
         Candidates(
@@ -238,7 +218,7 @@ def candidates_of(run: Run) -> tuple[list[str], list[Candidates]]:
             run.score[a:b].astype(np.float64),
             query_id=name,
         )
-        for name, a, b in zip(names, bounds[:-1], bounds[1:], strict=True)
+        for name, a, b in zip(run.query_names, bounds[:-1], bounds[1:], strict=True)
     ]
     return texts, candidates
 

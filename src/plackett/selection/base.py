@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett.data.qrels import Qrels
-from plackett.data.ragged import concatenate_ranges, lengths_to_offsets
+from plackett.data.ragged import concatenate_ranges
 from plackett.data.run import Run
 from plackett.errors import ConfigurationError, DataError
 from plackett.pipeline.base import Reranker
@@ -67,18 +67,7 @@ def cut(run: Run, lengths: npt.ArrayLike) -> Run:
         )
     kept = np.minimum(kept, np.diff(run.offsets))
     rows = concatenate_ranges(run.offsets[:-1], kept)
-    return Run(
-        run.query_ids,
-        run.document_ids,
-        run.query,
-        lengths_to_offsets(kept),
-        run.document[rows],
-        run.score[rows],
-        name=run.name,
-        queries=run.queries,
-        corpus=run.corpus,
-        costs=run.costs,
-    )
+    return run.take_rows(rows, kept)
 
 
 def check_limits(at_least: int, at_most: int | None) -> None:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from plackett.data.cost import Cost
-from plackett.data.ragged import lengths_to_offsets
 from plackett.data.run import Run
+from plackett.data.run_texts import document_texts, query_texts
 from plackett.errors import ConfigurationError, DataError
 from plackett.llm.base import LanguageModel
 from plackett.llm.door import Door, Usage
@@ -259,18 +259,12 @@ class PassageSelector(Selector):
             calls=sum(selection.calls for selection in found),
             tokens=sum(selection.tokens for selection in found),
         )
-        return Run(
-            run.query_ids,
-            run.document_ids,
-            run.query,
-            lengths_to_offsets(np.array([len(s.positions) for s in found], dtype=np.int64)),
-            run.document[np.array(rows, dtype=np.int64)],
+        ranked = run.take_rows(
+            np.array(rows, dtype=np.int64),
+            np.array([len(selection.positions) for selection in found], dtype=np.int64),
             np.array(scores, dtype=np.float32),
-            name=run.name,
-            queries=run.queries,
-            corpus=run.corpus,
-            costs=(*run.costs, cost),
         )
+        return ranked.replace(costs=(*run.costs, cost))
 
     def __repr__(self) -> str:
         given = {
@@ -293,22 +287,11 @@ class PassageSelector(Selector):
 
 def _texts_of(run: Run) -> tuple[list[str], list[list[str]], list[list[str]]]:
     """The query, the passages and their ids of every list."""
-    if run.queries is None or run.corpus is None:
-        missing = "queries" if run.queries is None else "corpus"
-        raise DataError(
-            f"a run without its {missing}",
-            expected="the texts of queries and documents",
-            remedy=f"run.replace({missing}=...)",
-        )
+    queries, bodies = query_texts(run), document_texts(run)
     names = run.document_ids.strings(run.document).to_pylist()
-    codes = run.corpus.ids.codes(names)
-    if (codes < 0).any():
-        lost = names[int(np.argmax(codes < 0))]
-        raise DataError(f"document {lost!r} of the run", expected="a document of its corpus")
-    bodies = run.corpus.texts(codes)
     spans = list(zip(run.offsets[:-1].tolist(), run.offsets[1:].tolist(), strict=True))
     return (
-        [run.queries.text(name) for name in run.query_names],
+        queries,
         [bodies[a:b] for a, b in spans],
         [names[a:b] for a, b in spans],
     )

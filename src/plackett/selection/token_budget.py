@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from plackett.data.ragged import lengths_to_offsets
 from plackett.data.run import Run
+from plackett.data.run_texts import document_texts
 from plackett.errors import ConfigurationError, DataError
 from plackett.llm.base import LanguageModel
 from plackett.llm.registry import parse_model
@@ -257,38 +257,18 @@ class TokenBudget(Selector):
         ------
         DataError : the run has no texts, or scores that cannot be added.
         """
-        if run.corpus is None:
-            raise DataError(
-                "a run without its corpus",
-                expected="the texts of documents",
-                remedy="run.replace(corpus=...)",
-            )
         codes = np.unique(run.document)
-        names = run.document_ids.strings(codes).to_pylist()
-        rows = run.corpus.ids.codes(names)
-        if (rows < 0).any():
-            lost = names[int(np.argmax(rows < 0))]
-            raise DataError(f"document {lost!r} of the run", expected="a document of its corpus")
+        texts = document_texts(run, codes)
         reader = _reader(self.model)
         length_of = np.zeros(max(1, len(run.document_ids)), dtype=np.int64)
-        length_of[codes] = [_count(reader, text) + self.extra for text in run.corpus.texts(rows)]
+        length_of[codes] = [_count(reader, text) + self.extra for text in texts]
         kept = [
             a + pack(run.score[a:b], length_of[run.document[a:b]], self.tokens, self.packing)
             for a, b in zip(run.offsets[:-1].tolist(), run.offsets[1:].tolist(), strict=True)
         ]
         chosen = np.concatenate([np.zeros(0, dtype=np.int64), *kept])
-        return Run(
-            run.query_ids,
-            run.document_ids,
-            run.query,
-            lengths_to_offsets(np.array([len(part) for part in kept], dtype=np.int64)),
-            run.document[chosen],
-            run.score[chosen],
-            name=run.name,
-            queries=run.queries,
-            corpus=run.corpus,
-            costs=run.costs,
-        )
+        lengths = np.array([len(part) for part in kept], dtype=np.int64)
+        return run.take_rows(chosen, lengths)
 
     def __repr__(self) -> str:
         parts = [repr(self.tokens)]

@@ -300,7 +300,7 @@ def test_half_of_the_feedback_is_relevant_and_all_of_it_judged() -> None:
         judged_feedback(given_run, qrels, 3)
     with pytest.raises(DataError, match="without its corpus"):
         judged_feedback(run, qrels, 2)
-    with pytest.raises(DataError, match="without a text"):
+    with pytest.raises(DataError, match="expected a document of its corpus"):
         judged_feedback(run.replace(corpus=Corpus.from_texts({"z": ""})), qrels, 2)
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from plackett.data.qrels import Qrels
 from plackett.data.run import Run
+from plackett.data.run_texts import document_texts
 from plackett.errors import ConfigurationError, DataError
 
 __all__ = ["Feedback", "Feedbacks", "judged_feedback", "read_feedback", "residual_qrels"]
@@ -53,12 +54,6 @@ def judged_feedback(
     """
     if k < 0 or k % 2:
         raise ConfigurationError(f"k={k}; expected an even number of 0 or more.")
-    if run.corpus is None:
-        raise DataError(
-            "a run without its corpus",
-            expected="the texts of documents",
-            remedy="run.replace(corpus=...)",
-        )
     judged = qrels.to_dict()
     found = {}
     for query, documents in run.to_dict().items():
@@ -66,20 +61,12 @@ def judged_feedback(
         known = [name for name in documents if name in grades]
         good = [name for name in known if grades[name] >= relevant][: k // 2]
         bad = [name for name in known if grades[name] < relevant][: k // 2]
-        texts = dict(zip(good + bad, _texts(run, good + bad), strict=True))
+        bodies = document_texts(run, run.document_ids.codes(good + bad))
+        texts = dict(zip(good + bad, bodies, strict=True))
         found[query] = Feedback(
             {name: texts[name] for name in good}, {name: texts[name] for name in bad}
         )
     return found
-
-
-def _texts(run: Run, names: list[str]) -> list[str]:
-    if run.corpus is None or not names:
-        return []
-    codes = run.corpus.ids.codes(names)
-    if (codes < 0).any():
-        raise DataError(f"document {names[int((codes < 0).argmax())]!r} without a text")
-    return run.corpus.texts(codes)
 
 
 def read_feedback(path: str | Path) -> dict[str, Feedback]:
