@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +10,7 @@ import numpy.typing as npt
 from plackett.retrievers.base import register
 from plackett.retrievers.dense.exact import Exact
 from plackett.retrievers.segments.base import SegmentedRetriever
-from plackett.retrievers.segments.structure import Structure
 from plackett.retrievers.segments.vectors import DENSE, VectorKind
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = ["Dense"]
 
@@ -44,21 +40,3 @@ class Dense(SegmentedRetriever[Vectors]):
     def default_structure(cls) -> Exact:
         """Every document is compared with the query."""
         return Exact()
-
-    def with_structure(self, structure: Structure[Vectors] | str) -> Self:
-        """The same index searched otherwise: with other knobs, or exactly, for comparison.
-
-        The folder keeps what it was built with, and so do segments that are added later.
-
-        Parameters
-        ----------
-        structure : one whose files the index has: the one that it was built with, its knobs of
-            search changed, or `Exact()`, which needs none.
-
-        Raises
-        ------
-        CorruptFileError : the index lacks the structure's files.
-        """
-        return type(self)(
-            self.folder, self.manifest, self.encoder, self._structure(structure), self.corpus
-        )

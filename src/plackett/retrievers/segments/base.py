@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from plackett.data.cost import Cost
@@ -21,7 +20,7 @@ from plackett.pipeline.base import Retriever
 from plackett.retrievers.inverted.impacts import Ranking
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.editing import delete, encoded_batches, extend, merge
-from plackett.retrievers.segments.joining import joined
+from plackett.retrievers.segments.joining import codes_of_rows, joined
 from plackett.retrievers.segments.metadata import Where
 from plackett.retrievers.segments.segment import Segment
 from plackett.retrievers.segments.store import (
@@ -31,7 +30,7 @@ from plackett.retrievers.segments.store import (
     read_index,
     verify_index,
 )
-from plackett.retrievers.segments.structure import Structure, parse_structure
+from plackett.retrievers.segments.structure import Structure, chosen_structure
 from plackett.retrievers.segments.vectors import VectorKind
 from plackett.retrievers.segments.writing import Encoded, write_segment
 
@@ -87,7 +86,10 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
             for segment in self.segments
         ]
         self.document_ids = Ids(pa.chunked_array(live, pa.large_string()).combine_chunks())
-        self.codes = self._codes_of_rows()
+        self.codes = codes_of_rows(
+            [segment.live_rows for segment in self.segments],
+            [entry.documents for entry in manifest.segments],
+        )
 
     @classmethod
     def default_structure(cls) -> Structure[Any]:
@@ -181,7 +183,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         progress: Progress | None = None,
     ) -> None:
         """A new index of one segment in place of what the folder holds."""
-        chosen = cls._structure(structure)
+        chosen = cls._chosen(structure)
         with changing(folder, create=True) as change:
             entry = write_segment(
                 change,
@@ -196,16 +198,9 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
             change.commit(IndexManifest(cls.kind, facts, () if entry is None else (entry,)))
 
     @classmethod
-    def _structure(cls, structure: Structure[Vectors] | str | None) -> Structure[Vectors]:
-        if structure is None:
-            return cls.default_structure()
-        chosen = parse_structure(structure) if isinstance(structure, str) else structure
-        if chosen.of != cls.vectors.name:
-            raise ConfigurationError(
-                f"structure={chosen!r} is for {chosen.of} vectors; {cls.__name__} has "
-                f"{cls.vectors.name} ones."
-            )
-        return chosen
+    def _chosen(cls, structure: Structure[Vectors] | str | None) -> Structure[Vectors]:
+        wanted = cls.default_structure() if structure is None else structure
+        return chosen_structure(wanted, cls.vectors.name, cls.__name__)
 
     @classmethod
     def open(
@@ -213,6 +208,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         folder: str | Path,
         *,
         encoder: Encoder[Vectors] | None = None,
+        structure: Structure[Vectors] | str | None = None,
         corpus: Corpus | None = None,
         verify: bool = False,
     ) -> Self:
@@ -221,6 +217,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         Parameters
         ----------
         encoder : by default what the index says it was made with, loaded when it is first needed.
+        structure : how to search; see `with_structure`. By default as the index was built.
         corpus : the documents that were indexed, for later stages to find their texts.
         verify : read all files once and compare their checksums.
 
@@ -245,10 +242,28 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
                 remedy="open the index with the encoder that made it, or build it again",
                 path=folder,
             )
-        structure = manifest.facts.get("structure")
-        if not isinstance(structure, str):
+        stored = manifest.facts.get("structure")
+        if not isinstance(stored, str):
             raise CorruptFileError("no structure", remedy=REMEDY, path=folder)
-        return cls(Path(folder), manifest, encoder, parse_structure(structure), corpus)
+        chosen = cls._chosen(stored if structure is None else structure)
+        return cls(Path(folder), manifest, encoder, chosen, corpus)
+
+    def with_structure(self, structure: Structure[Vectors] | str) -> Self:
+        """The same index searched otherwise: with other knobs, or exactly, for comparison.
+
+        The folder keeps what it was built with, and so do segments that are added later.
+
+        Parameters
+        ----------
+        structure : one whose files the index has: the one that it was built with, its knobs of
+            search changed, or an exact one, which needs none.
+
+        Raises
+        ------
+        CorruptFileError : the index lacks the structure's files.
+        """
+        chosen = self._chosen(structure)
+        return type(self)(self.folder, self.manifest, self.encoder, chosen, self.corpus)
 
     def search(
         self,
@@ -273,8 +288,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         DataError : the index lacks a column of `where`.
         """
         start = time.perf_counter()
-        encoder = self.needed_encoder()
-        read = encoder.encode_all(main_texts(queries), "query")
+        read = self.needed_encoder().encode_all(main_texts(queries), "query")
         ranking = self.search_vectors(read.values, k, where=where, threads=threads)
         cost = Cost(
             repr(self),
@@ -301,8 +315,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         """The `k` best documents, codes into `document_ids`, for vectors of queries."""
         if k < 1 or threads < 1:
             raise ConfigurationError(f"k={k}, threads={threads}; expected 1 or more of each.")
-        known = self.dimension
-        vectors = self.vectors.check(queries, dimension=known, what="vectors of queries")
+        vectors = self.vectors.check(queries, dimension=self.dimension, what="vectors of queries")
         found = [
             segment.searcher.search(vectors, k, allowed=segment.allowed(where), threads=threads)
             for segment in self.segments
@@ -343,18 +356,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         return self._again()
 
     def _again(self) -> Self:
-        return type(self).open(self.folder, encoder=self.encoder)
-
-    def _codes_of_rows(self) -> list[npt.NDArray[np.int32]]:
-        """The document code of every row of every segment; -1 for a deleted one."""
-        codes, start = [], 0
-        for segment in self.segments:
-            rows = segment.live_rows
-            code = np.full(segment.entry.documents, -1, dtype=np.int32)
-            code[rows] = np.arange(start, start + len(rows), dtype=np.int32)
-            codes.append(code)
-            start += len(rows)
-        return codes
+        return type(self).open(self.folder, encoder=self.encoder, structure=self.structure)
 
     @property
     def dimension(self) -> int | None:

@@ -1,4 +1,4 @@
-"""The best of what several segments found."""
+"""Several segments as one: the codes of their documents, and the best of what they found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,29 @@ import numpy.typing as npt
 from plackett.data.ragged import lengths_to_offsets, segment_of_rows
 from plackett.retrievers.inverted.impacts import Ranking
 
-__all__ = ["joined"]
+__all__ = ["codes_of_rows", "joined"]
+
+
+def codes_of_rows(
+    live: Sequence[npt.NDArray[np.int64]], documents: Sequence[int]
+) -> list[npt.NDArray[np.int32]]:
+    """The document code of every row of every segment; -1 for a deleted one.
+
+    Parameters
+    ----------
+    live : the rows of each segment that are not deleted, ascending.
+    documents : how many rows each segment has.
+
+    >>> codes_of_rows([np.array([0, 2]), np.array([0])], [3, 1])
+    [array([ 0, -1,  1], dtype=int32), array([2], dtype=int32)]
+    """
+    codes, start = [], 0
+    for rows, count in zip(live, documents, strict=True):
+        code = np.full(count, -1, dtype=np.int32)
+        code[rows] = np.arange(start, start + len(rows), dtype=np.int32)
+        codes.append(code)
+        start += len(rows)
+    return codes
 
 
 def joined(

@@ -11,9 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett._registry import Registry
+from plackett.errors import ConfigurationError
 from plackett.retrievers.inverted.impacts import Ranking
 
-__all__ = ["Searcher", "Structure", "get_structure", "parse_structure", "register_structure"]
+__all__ = [
+    "Searcher",
+    "Structure",
+    "chosen_structure",
+    "get_structure",
+    "parse_structure",
+    "register_structure",
+]
 
 Vectors = TypeVar("Vectors")
 Allowed = npt.NDArray[np.bool_]
@@ -100,3 +108,23 @@ def parse_structure(text: str) -> Structure[Any]:
     """
     made: Structure[Any] = _STRUCTURES.make(text, example="HNSW(links=32)")
     return made
+
+
+def chosen_structure(structure: Structure[Any] | str, of: str, index: str) -> Structure[Any]:
+    """A structure, or the one that a text describes, if it is for vectors of this kind.
+
+    Parameters
+    ----------
+    of : "dense", "sparse" or "tokens".
+    index : the class that is to be searched by it, for the message.
+
+    Raises
+    ------
+    ConfigurationError : it is for others.
+    """
+    chosen = parse_structure(structure) if isinstance(structure, str) else structure
+    if chosen.of != of:
+        raise ConfigurationError(
+            f"structure={chosen!r} is for {chosen.of} vectors; {index} has {of} ones."
+        )
+    return chosen
