@@ -1,0 +1,115 @@
+"""Search in two passes: the first documents make the query longer, which then searches again."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from plackett.data.cost import Cost
+from plackett.data.ragged import lengths_to_offsets
+from plackett.data.run import Run
+from plackett.data.texts import Queries
+from plackett.pipeline.base import Retriever
+from plackett.retrievers.base import register
+from plackett.retrievers.bm25 import BM25
+from plackett.retrievers.expansion.base import Expansion, WeightedTerms, parse_expansion
+from plackett.retrievers.expansion.feedback import read_feedback
+from plackett.retrievers.query_texts import main_texts
+
+__all__ = ["Expanded"]
+
+
+@register("expanded")
+class Expanded(Retriever):
+    """BM25 asked twice: with the query, and with the query that the first documents made of it.
+
+    Parameters
+    ----------
+    first : the index, which must have been built with `forward=True`.
+    expansion : how to expand, or its description: "RM3", "Bo1(documents=5)".
+
+    Raises
+    ------
+    UnknownNameError : no expansion has that name.
+
+    >>> import tempfile
+    >>> from plackett.data.texts import Corpus
+    >>> from plackett.retrievers.expansion import RM3
+    >>> texts = {"d1": "wing lift flap", "d2": "flap hinge", "d3": "heat", "d4": "heat flow"}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bm25 = BM25.build(Corpus.from_texts(texts), folder)
+    ...     longer = Expanded(bm25, RM3(documents=1, common=1.0))
+    ...     run = longer.search(Queries.from_texts({"q": "wings"}))
+    ...     [name for name, _ in run["q"]], longer.queries(["wings"])[0]
+    (['d1', 'd2'], {'wing': 0.666..., 'flap': 0.166..., 'lift': 0.166...})
+    """
+
+    def __init__(self, first: BM25, expansion: Expansion | str) -> None:
+        self.first = first
+        self.expansion = parse_expansion(expansion) if isinstance(expansion, str) else expansion
+
+    def search(self, queries: Queries, k: int = 1000, *, threads: int = 1) -> Run:
+        """The `k` best documents of every expanded query.
+
+        Parameters
+        ----------
+        queries : their main field is "text", or else the first text field.
+        threads : queries are dealt out to so many threads; the result does not depend on it.
+        """
+        start = time.perf_counter()
+        expanded = self._expanded(main_texts(queries), threads)
+        offsets = lengths_to_offsets([len(query.terms) for query in expanded])
+        terms = np.concatenate([np.zeros(0, np.int32), *(query.terms for query in expanded)])
+        weights = np.concatenate([np.zeros(0), *(query.weights for query in expanded)])
+        ranking = self.first.lists.search(
+            offsets, terms, weights.astype(np.float32), k=k, threads=threads
+        )
+        cost = Cost(
+            repr(self),
+            seconds=time.perf_counter() - start,
+            queries=len(queries),
+            documents=len(ranking.documents),
+        )
+        return Run(
+            queries.ids,
+            self.first.index.document_ids,
+            np.arange(len(queries), dtype=np.int32),
+            ranking.offsets,
+            ranking.documents,
+            ranking.scores,
+            name=f"bm25+{type(self.expansion).__name__.lower()}",
+            queries=queries,
+            corpus=self.first.corpus,
+            costs=(cost,),
+        )
+
+    def queries(self, texts: list[str]) -> list[dict[str, float]]:
+        """The expanded queries: the weight of every term, the heaviest first."""
+        names = self.first.index.terms
+        found = []
+        for query in self._expanded(texts, 1):
+            pairs = zip(names.strings(query.terms).to_pylist(), query.weights, strict=True)
+            ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+            found.append({name: float(weight) for name, weight in ordered})
+        return found
+
+    def _expanded(self, texts: list[str], threads: int) -> list[WeightedTerms]:
+        index = self.first.index
+        offsets, terms = index.encode_queries(texts)
+        ranking = self.first.lists.search(
+            offsets, terms, k=self.expansion.documents, threads=threads
+        )
+        made = []
+        for number in range(len(texts)):
+            own, counts = np.unique(
+                terms[offsets[number] : offsets[number + 1]], return_counts=True
+            )
+            rows = slice(ranking.offsets[number], ranking.offsets[number + 1])
+            feedback = read_feedback(index, ranking.documents[rows], ranking.scores[rows])
+            query = WeightedTerms(own, counts.astype(np.float64))
+            made.append(self.expansion.expand(index, query, feedback))
+        return made
+
+    def __repr__(self) -> str:
+        return f"Expanded({self.first!r}, {self.expansion!r})"
