@@ -19,11 +19,13 @@ from plackett.rankers.catboost_losses import OPTIONS, check_options, loss_text
 from plackett.rankers.catboost_newton import train_catboost_by_derivatives
 from plackett.rankers.catboost_training import (
     catboost_data,
+    catboost_forest,
     load_catboost,
     model_bytes,
     train_catboost,
 )
 from plackett.rankers.explain import Contributions
+from plackett.rankers.forests.scoring import ForestScores
 from plackett.rankers.gains import gains_of
 from plackett.rankers.loss_objective import LossObjective, parsed_loss
 from plackett.rankers.objective import GroupedRows, MeanMeasure, grouped
@@ -42,7 +44,7 @@ HIGHEST_SOFTMAX = 10
 
 
 @register
-class CatBoostRanker(Ranker):
+class CatBoostRanker(ForestScores, Ranker):
     """Gradient-boosted symmetric trees that learn to rank, grown by CatBoost.
 
     The objectives:
@@ -329,8 +331,7 @@ class CatBoostRanker(Ranker):
         return parameters
 
     def _scores(self, dataset: RankingDataset) -> npt.NDArray[np.float64]:
-        scores = self.model_.predict(np.asarray(dataset.X), thread_count=self.threads or -1)
-        return np.asarray(scores, dtype=np.float64)
+        return self._forest_scores(self.model_, catboost_forest, dataset.X)
 
     def _contributions(self, dataset: RankingDataset) -> Contributions:
         import catboost

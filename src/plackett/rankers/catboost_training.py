@@ -16,9 +16,17 @@ from plackett._optional import require
 from plackett.errors import DataError
 from plackett.rankers.boosting import Grown
 from plackett.rankers.early_stopping import EarlyStopping
+from plackett.rankers.forests import Forest, read_catboost
 from plackett.rankers.objective import GroupedRows, MeanMeasure
 
-__all__ = ["catboost_data", "grown_or_refused", "load_catboost", "model_bytes", "train_catboost"]
+__all__ = [
+    "catboost_data",
+    "catboost_forest",
+    "grown_or_refused",
+    "load_catboost",
+    "model_bytes",
+    "train_catboost",
+]
 
 # What CatBoost notes about the training in the model; all but the model differs between runs.
 NOTES = {"train_finish_time": "", "model_guid": "", "training": "{}", "output_options": "{}"}
@@ -183,3 +191,11 @@ def load_catboost(model: bytes, path: Any = None) -> Any:
             path=path,
         ) from error
     return loaded
+
+
+def catboost_forest(model: Any) -> Forest:
+    """The trees of a `catboost.CatBoost`, for scoring."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        return read_catboost(path.read_bytes())

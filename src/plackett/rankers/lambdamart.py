@@ -15,6 +15,7 @@ from plackett.metrics.base import Measure, parse_measure
 from plackett.rankers.base import Ranker
 from plackett.rankers.boosting import boost, directions, lightgbm_dataset, load_booster
 from plackett.rankers.explain import Contributions
+from plackett.rankers.forests.scoring import ForestScores, lightgbm_forest
 from plackett.rankers.gains import (
     HIGHEST_EXPONENTIAL,
     Gain,
@@ -48,7 +49,7 @@ LONGEST_LIST = 10_000  # LightGBM's own limit for lambdarank
 
 
 @register
-class LambdaMART(Ranker):
+class LambdaMART(ForestScores, Ranker):
     """Gradient-boosted trees that learn to rank, grown by LightGBM.
 
     The score of a document is the sum of `trees` regression trees. With `objective="lambdarank"`
@@ -368,8 +369,7 @@ class LambdaMART(Ranker):
         return label, parameters
 
     def _scores(self, dataset: RankingDataset) -> npt.NDArray[np.float64]:
-        scores = self.booster_.predict(dataset.X, raw_score=True, num_threads=self.threads)
-        return np.asarray(scores, dtype=np.float64)
+        return self._forest_scores(self.booster_, lightgbm_forest, dataset.X)
 
     def _contributions(self, dataset: RankingDataset) -> Contributions:
         parts = self.booster_.predict(dataset.X, pred_contrib=True, num_threads=self.threads)

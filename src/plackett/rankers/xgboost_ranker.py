@@ -16,13 +16,19 @@ from plackett.metrics.base import Measure, parse_measure
 from plackett.rankers.base import Ranker
 from plackett.rankers.boosting import directions
 from plackett.rankers.explain import Contributions
+from plackett.rankers.forests.scoring import ForestScores
 from plackett.rankers.gains import HIGHEST_EXPONENTIAL, integer_grades
 from plackett.rankers.loss_objective import LossObjective, parsed_loss
 from plackett.rankers.objective import GroupedRows, MeanMeasure, grouped
 from plackett.rankers.parameters import check_choice, check_number
 from plackett.rankers.registry import register
 from plackett.rankers.weighting import by_position, query_weights
-from plackett.rankers.xgboost_training import load_xgboost, train_xgboost, xgboost_data
+from plackett.rankers.xgboost_training import (
+    load_xgboost,
+    train_xgboost,
+    xgboost_data,
+    xgboost_forest,
+)
 
 if TYPE_CHECKING:
     from plackett.losses.base import Loss
@@ -44,7 +50,7 @@ OF_OBJECTIVES: dict[str, Any] = {
 
 
 @register
-class XGBoostRanker(Ranker):
+class XGBoostRanker(ForestScores, Ranker):
     """Gradient-boosted trees that learn to rank, grown by XGBoost.
 
     The score of a document is the sum of `trees` regression trees. `objective` weighs the pairs of
@@ -312,9 +318,7 @@ class XGBoostRanker(Ranker):
         return parameters
 
     def _scores(self, dataset: RankingDataset) -> npt.NDArray[np.float64]:
-        self.booster_.set_param({"nthread": self.threads})
-        scores = self.booster_.inplace_predict(dataset.X, predict_type="margin")
-        return np.asarray(scores, dtype=np.float64)
+        return self._forest_scores(self.booster_, xgboost_forest, dataset.X)
 
     def _contributions(self, dataset: RankingDataset) -> Contributions:
         import xgboost

@@ -12,10 +12,11 @@ from plackett._optional import require
 from plackett.errors import DataError
 from plackett.rankers.boosting import Grown
 from plackett.rankers.early_stopping import EarlyStopping
+from plackett.rankers.forests import Forest, read_xgboost
 from plackett.rankers.lambda_gradient import Objective
 from plackett.rankers.objective import GroupedRows, MeanMeasure
 
-__all__ = ["load_xgboost", "train_xgboost", "xgboost_data"]
+__all__ = ["load_xgboost", "train_xgboost", "xgboost_data", "xgboost_forest"]
 
 
 def xgboost_data(
@@ -106,3 +107,8 @@ def load_xgboost(model: bytes, threads: int, path: Any = None) -> Any:
             path=path,
         ) from error
     return booster
+
+
+def xgboost_forest(booster: Any) -> Forest:
+    """The trees of an `xgboost.Booster`, for scoring."""
+    return read_xgboost(bytes(booster.save_raw("json")))
