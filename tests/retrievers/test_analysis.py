@@ -1,15 +1,20 @@
 """Analysis: segmentation, filters, Porter's stems, and the kernel that does it all in batches."""
 
+from importlib import resources
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plackett import BM25, Corpus, Queries
 from plackett.errors import ConfigurationError, DataError, UnknownNameError
+from plackett.retrievers import analysis
 from plackett.retrievers.analysis import ANALYZERS, Analyzer, FunctionAnalyzer, get_analyzer
-from plackett.retrievers.analysis.base import register_analyzer
+from plackett.retrievers.analysis.base import LANGUAGES, register_analyzer
 from plackett.retrievers.analysis.coding import coder_for, text_buffers
 from plackett.retrievers.analysis.porter import stem
+from plackett.retrievers.analysis.stemming import STEMMERS, stemmer
 
 # Letters, digits, joiners, marks, Katakana, Han, emoji, flags, letters whose lower case is longer.
 TRICKY = list("abAB19_.':;,’’ \n\u200d\u0301\u00adß日ァあ👍🏽🇫é İΣςǅ٣٫")
@@ -157,3 +162,54 @@ def test_bad_analyzers_are_refused():
         Analyzer.from_dict({"colour": 1})
     with pytest.raises(ConfigurationError, match="exists"):
         register_analyzer("english", Analyzer())
+
+
+LANGUAGE_EXAMPLES = {
+    "german": ("Die Häuser der Städte wurden gebaut", ["haus", "stadt", "gebaut"]),
+    "french": ("L'avion qu'il a vu, les chevaux", ["avion", "vu", "cheval"]),
+    "spanish": ("los gatos y las corredoras", ["gat", "corredor"]),
+    "italian": ("dell'aereo e degli amici", ["aere", "amic"]),
+    "russian": ("собаки и кошки", ["собак", "кошк"]),
+    "swedish": ("flickorna och husen", ["flick", "hus"]),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGE_EXAMPLES)
+def test_languages_stop_and_stem(language):
+    pytest.importorskip("snowballstemmer")
+    text, terms = LANGUAGE_EXAMPLES[language]
+    assert get_analyzer(language)(text) == terms
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_its_words(language):
+    snowball = pytest.importorskip("snowballstemmer")
+    assert language in snowball.algorithms()
+    analyzer = get_analyzer(language)
+    stopped = (resources.files(analysis) / f"stopwords_{language}.txt").read_text("utf-8").split()
+    assert stopped == sorted(set(stopped))
+    assert len(stopped) > 80
+    assert all(word == word.lower() and word.strip() for word in stopped)
+    assert analyzer(" ".join(stopped)) == []
+    assert Analyzer.from_dict(analyzer.to_dict()) == analyzer
+
+
+def test_the_known_stemmers_are_snowballs():
+    snowball = pytest.importorskip("snowballstemmer")
+    assert set(STEMMERS) - {"porter"} <= set(snowball.algorithms())
+    assert stemmer("english")("generically") == "generic"
+    assert stemmer("porter")("generically") == "gener"
+
+
+def test_only_stop_words_are_elided():
+    french = Analyzer(stopwords="french", elision=True)
+    assert french("l'avion d’eau aujourd'hui qu＇on s'") == ["avion", "eau", "aujourd'hui"]
+    assert Analyzer(stopwords="french")("l'avion") == ["l'avion"]
+
+
+def test_an_index_remembers_its_language(tmp_path):
+    pytest.importorskip("snowballstemmer")
+    corpus = Corpus.from_texts({"d1": "Die Häuser", "d2": "ein Boot"})
+    BM25.build(corpus, tmp_path / "index", analyzer="german")
+    run = BM25.open(tmp_path / "index").search(Queries.from_texts({"q": "das Haus"}))
+    assert [name for name, _ in run["q"]] == ["d1"]

@@ -9,8 +9,8 @@ from importlib import resources
 from typing import Any, Protocol, runtime_checkable
 
 from plackett.errors import ConfigurationError, UnknownNameError
-from plackett.retrievers.analysis.porter import stem
 from plackett.retrievers.analysis.segmentation import split_words
+from plackett.retrievers.analysis.stemming import STEMMERS, stemmer
 from plackett.retrievers.analysis.word_classes import class_table
 
 __all__ = [
@@ -23,8 +23,25 @@ __all__ = [
 ]
 
 TOKENIZERS = ("words", "whitespace")
-STEMMERS: dict[str, Callable[[str], str]] = {"porter": stem}
-STOP_LISTS = ("english",)
+LANGUAGES = (
+    "danish",
+    "dutch",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hungarian",
+    "italian",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "spanish",
+    "swedish",
+    "turkish",
+)
+"""Those with an analyzer of their name: their stop words, then Snowball's stems."""
+STOP_LISTS = ("english", *LANGUAGES)
 APOSTROPHES = ("'", "\u2019", "\uff07")
 SHORTEST_MAX_LENGTH = 16
 
@@ -46,17 +63,19 @@ class TextAnalyzer(Protocol):
 class Analyzer:
     """A tokenizer, then a chain of filters on each word.
 
-    The chain runs in this order: lower-case, drop a final 's, drop stop words, stem. It sees one
-    word at a time, so that a build runs it once a *distinct* word.
+    The chain runs in this order: lower-case, drop what is elided, drop a final 's, drop stop words,
+    stem. It sees one word at a time, so that a build runs it once a *distinct* word.
 
     Parameters
     ----------
     tokenizer : "words" (Unicode words, UAX #29) or "whitespace".
     lower : write words in lower case.
     possessive : drop a final "'s".
-    stopwords : "english" (Lucene's 33 words), a tuple of words of your own, or None.
-    stemmer : "porter" or None.
+    stopwords : "english" (Lucene's 33 words), another language's name, a tuple of words of your
+        own, or None.
+    stemmer : "porter", the name of one of Snowball's (extra "languages"), or None.
     max_length : a longer word is cut into pieces of that many characters; 16 or more.
+    elision : drop a stop word that an apostrophe joins to the next: "l'avion" becomes "avion".
 
     >>> Analyzer(possessive=True, stopwords="english", stemmer="porter")("The pilot's wings")
     ['pilot', 'wing']
@@ -68,6 +87,7 @@ class Analyzer:
     stopwords: str | tuple[str, ...] | None = None
     stemmer: str | None = None
     max_length: int = 255
+    elision: bool = False
 
     def __post_init__(self) -> None:
         if self.tokenizer not in TOKENIZERS:
@@ -87,18 +107,31 @@ class Analyzer:
             return frozenset()
         if isinstance(self.stopwords, str):
             name = f"stopwords_{self.stopwords}.txt"
-            return frozenset(resources.files(__package__).joinpath(name).read_text().split())
+            return frozenset(resources.files(__package__).joinpath(name).read_text("utf-8").split())
         return frozenset(self.stopwords)
 
     def normalise(self, word: str) -> str | None:
         """The term of one word of the tokenizer, or None for a word that is dropped."""
         if self.lower:
             word = word.lower()
+        if self.elision:
+            word = self._without_elided(word)
         if self.possessive and len(word) > 2 and word[-1] in "sS" and word[-2] in APOSTROPHES:
             word = word[:-2]
         if word in self._stopped:
             return None
-        return word if self.stemmer is None else STEMMERS[self.stemmer](word)
+        return self._stem(word)
+
+    def _without_elided(self, word: str) -> str:
+        """The word behind the first apostrophe where a stop word stands before it."""
+        for place, letter in enumerate(word):
+            if letter in APOSTROPHES:
+                return word[place + 1 :] if word[:place] in self._stopped else word
+        return word
+
+    @cached_property
+    def _stem(self) -> Callable[[str], str]:
+        return str if self.stemmer is None else stemmer(self.stemmer)
 
     def __call__(self, text: str) -> list[str]:
         """The terms of `text`, in reading order."""
@@ -160,6 +193,9 @@ register_analyzer("english", Analyzer(possessive=True, stopwords="english", stem
 register_analyzer("english_unstemmed", Analyzer(possessive=True, stopwords="english"))
 register_analyzer("unicode", Analyzer())
 register_analyzer("whitespace", Analyzer(tokenizer="whitespace", lower=False))
+for language in LANGUAGES:
+    elided = language in ("french", "italian")
+    register_analyzer(language, Analyzer(stopwords=language, stemmer=language, elision=elided))
 
 
 def get_analyzer(analyzer: str | TextAnalyzer | Callable[[str], list[str]]) -> TextAnalyzer:
