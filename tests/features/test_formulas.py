@@ -146,8 +146,48 @@ class Naive:
     def tf_share(self, d, f=None):
         return float(np.mean([self.share(t, d, f) for t in self.q] or [0]))
 
+    def share_values(self, d, f):
+        return [self.share(t, d, f) for t in self.q] or [0]
+
+    def tf_share_sum(self, d, f=None):
+        return sum(self.share_values(d, f))
+
+    def tf_share_min(self, d, f=None):
+        return min(self.share_values(d, f))
+
+    def tf_share_max(self, d, f=None):
+        return max(self.share_values(d, f))
+
+    def tf_share_variance(self, d, f=None):
+        return float(np.var(self.share_values(d, f)))
+
+    def tf_idf_values(self, d, f):
+        rarity = {t: math.log(self.N / self.df[t]) for t in self.q}
+        return [self.tokens(d, f).count(t) * rarity[t] for t in self.q] or [0]
+
     def tf_idf_sum(self, d, f=None):
-        return sum(self.tokens(d, f).count(t) * math.log(self.N / self.df[t]) for t in self.q)
+        return sum(self.tf_idf_values(d, f))
+
+    def tf_idf_min(self, d, f=None):
+        return min(self.tf_idf_values(d, f))
+
+    def tf_idf_max(self, d, f=None):
+        return max(self.tf_idf_values(d, f))
+
+    def tf_idf_mean(self, d, f=None):
+        return float(np.mean(self.tf_idf_values(d, f)))
+
+    def tf_idf_variance(self, d, f=None):
+        return float(np.var(self.tf_idf_values(d, f)))
+
+    def covered_terms(self, d, f=None):
+        return sum(t in self.tokens(d, f) for t in self.q)
+
+    def all_terms(self, d, f=None):
+        return float(bool(self.q) and all(t in self.tokens(d, f) for t in self.q))
+
+    def length(self, d, f=None):
+        return len(self.tokens(d, f))
 
     def log_length(self, d, f=None):
         return math.log(1 + len(self.tokens(d, f)))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from plackett.data.ragged import concatenate_ranges
 from plackett.features.candidates import Candidates
 from plackett.features.registry import feature
+from plackett.features.term_statistics import mean_of_terms, shares
 
 __all__ = ["DIRICHLET_MU", "JELINEK_MERCER_LAMBDA"]
 
@@ -26,13 +27,7 @@ JELINEK_MERCER_LAMBDA = 0.4
 LARGEST_SHARE = 0.99999
 
 
-def _shares(candidates: Candidates, field: str | None) -> tuple[Floats, Floats]:
-    """tf of every entry, and tf / dl, which is 0 in an empty document."""
-    tf = candidates.frequency(field)
-    return tf, tf / np.maximum(candidates.length(field), 1.0)[candidates.entry_row]
-
-
-def _background(candidates: Candidates) -> Floats:
+def background(candidates: Candidates) -> Floats:
     """p = cf / |C| of every entry."""
     stats = candidates.statistics
     shares: Floats = stats.collection_frequency[candidates.entry_term] / max(stats.n_tokens, 1.0)
@@ -60,7 +55,7 @@ def bm25(candidates: Candidates, field: str | None) -> Floats:
 )
 def ql_dirichlet(candidates: Candidates, field: str | None) -> Floats:
     tf, mu = candidates.frequency(field), DIRICHLET_MU
-    matched = np.log1p(tf / (mu * _background(candidates)))
+    matched = np.log1p(tf / (mu * background(candidates)))
     discount = np.log(mu / (candidates.length(field) + mu))[candidates.entry_row]
     return candidates.sum_by_row(candidates.entry_count * (matched + discount))
 
@@ -73,10 +68,10 @@ def ql_dirichlet(candidates: Candidates, field: str | None) -> Floats:
     by_field=True,
 )
 def ql_jelinek_mercer(candidates: Candidates, field: str | None) -> Floats:
-    _, share = _shares(candidates, field)
+    _, share = shares(candidates, field)
     weight = (1.0 - JELINEK_MERCER_LAMBDA) / JELINEK_MERCER_LAMBDA
     return candidates.sum_by_row(
-        candidates.entry_count * np.log1p(weight * share / _background(candidates))
+        candidates.entry_count * np.log1p(weight * share / background(candidates))
     )
 
 
@@ -88,7 +83,7 @@ def ql_jelinek_mercer(candidates: Candidates, field: str | None) -> Floats:
     by_field=True,
 )
 def dph(candidates: Candidates, field: str | None) -> Floats:
-    tf, share = _shares(candidates, field)
+    tf, share = shares(candidates, field)
     stats, hit = candidates.statistics, tf > 0
     r = np.minimum(share, LARGEST_SHARE)
     some = np.where(hit, tf, 1.0)
@@ -184,7 +179,7 @@ def _document_norms(candidates: Candidates) -> Floats:
     by_field=True,
 )
 def coverage(candidates: Candidates, field: str | None) -> Floats:
-    return _mean(candidates, (candidates.frequency(field) > 0).astype(np.float64))
+    return mean_of_terms(candidates, (candidates.frequency(field) > 0).astype(np.float64))
 
 
 @feature(
@@ -200,84 +195,6 @@ def idf_coverage(candidates: Candidates, field: str | None) -> Floats:
     matched = candidates.sum_by_row(idf[candidates.entry_term] * (candidates.frequency(field) > 0))
     mass = candidates.sum_by_query(idf[candidates.query_terms.terms])
     return np.divide(matched, mass, out=np.zeros_like(matched), where=mass > 0)
-
-
-def _mean(candidates: Candidates, values: Floats) -> Floats:
-    """The mean over the terms of each row; 0 for a query without known terms."""
-    terms = np.diff(candidates.entry_offsets)
-    mean: Floats = candidates.sum_by_row(values) / np.maximum(terms, 1)
-    return mean
-
-
-def _extreme(candidates: Candidates, values: Floats, reduce: np.ufunc) -> Floats:
-    """The least or largest value over the terms of each row; 0 without known terms."""
-    out = np.zeros(candidates.n_rows)
-    filled = np.flatnonzero(np.diff(candidates.entry_offsets))
-    if len(filled):
-        out[filled] = reduce.reduceat(values, candidates.entry_offsets[filled])
-    return out
-
-
-@feature(
-    "tf_sum",
-    description="occurrences of query terms",
-    formula="sum of tf",
-    low=0.0,
-    by_field=True,
-)
-def tf_sum(candidates: Candidates, field: str | None) -> Floats:
-    return candidates.sum_by_row(candidates.frequency(field))
-
-
-@feature("tf_min", description="least tf", formula="min of tf", low=0.0, by_field=True)
-def tf_min(candidates: Candidates, field: str | None) -> Floats:
-    return _extreme(candidates, candidates.frequency(field), np.minimum)
-
-
-@feature("tf_max", description="largest tf", formula="max of tf", low=0.0, by_field=True)
-def tf_max(candidates: Candidates, field: str | None) -> Floats:
-    return _extreme(candidates, candidates.frequency(field), np.maximum)
-
-
-@feature("tf_mean", description="mean tf", formula="mean of tf", low=0.0, by_field=True)
-def tf_mean(candidates: Candidates, field: str | None) -> Floats:
-    return _mean(candidates, candidates.frequency(field))
-
-
-@feature(
-    "tf_variance",
-    description="population variance of tf over the query terms",
-    formula="mean of (tf - mean tf)^2",
-    low=0.0,
-    by_field=True,
-)
-def tf_variance(candidates: Candidates, field: str | None) -> Floats:
-    tf = candidates.frequency(field)
-    return _mean(candidates, (tf - _mean(candidates, tf)[candidates.entry_row]) ** 2)
-
-
-@feature(
-    "tf_share",
-    description="mean share of the document that a query term fills",
-    formula="mean of tf / dl",
-    low=0.0,
-    high=1.0,
-    by_field=True,
-)
-def tf_share(candidates: Candidates, field: str | None) -> Floats:
-    return _mean(candidates, _shares(candidates, field)[1])
-
-
-@feature(
-    "tf_idf_sum",
-    description="tf times ln(N/df), summed",
-    formula="sum of tf ln(N / df)",
-    low=0.0,
-    by_field=True,
-)
-def tf_idf_sum(candidates: Candidates, field: str | None) -> Floats:
-    idf = candidates.statistics.log_idf[candidates.entry_term]
-    return candidates.sum_by_row(candidates.frequency(field) * idf)
 
 
 @feature(

@@ -94,6 +94,6 @@ def get(name: str) -> Feature:
 
 def _load_own() -> None:
     """Import the modules whose definitions fill the registry."""
-    from plackett.features import feedback, lexical, proximity, query
+    from plackett.features import feedback, lexical, proximity, query, term_statistics
 
-    _ = (feedback, lexical, proximity, query)
+    _ = (feedback, lexical, proximity, query, term_statistics)
