@@ -94,6 +94,11 @@ class Encoder(ABC, Generic[Values]):
     def identity(self) -> str:
         """What determines the results: the model's content and every parameter that matters."""
 
+    @property
+    def stands_for(self) -> str:
+        """The identity of the encoder whose results these may be compared with: its own."""
+        return self.identity
+
     @abstractmethod
     def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[Values]:
         """Encode texts, and say how much of each was read."""

@@ -18,8 +18,16 @@ from scipy import sparse
 
 from plackett.encoders.base import TokenVectors
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
-from plackett.retrievers.dense import HNSW, Cut, Dense, ScalarQuantised
-from plackett.retrievers.late import LateInteraction
+from plackett.retrievers.dense import (
+    HNSW,
+    BinaryCodes,
+    Cut,
+    Dense,
+    ProductQuantised,
+    RoutingTree,
+    ScalarQuantised,
+)
+from plackett.retrievers.late import PLAID, HalfMaxSim, LateInteraction
 from plackett.retrievers.segments.base import SegmentedRetriever
 from plackett.retrievers.segments.store import verify_index
 from plackett.retrievers.sparse import Seismic, Sparse
@@ -92,6 +100,46 @@ class Short(Dense):
         return Cut(3, "float16", oversampling=30)
 
 
+class Signs(Dense):
+    """Binary codes, with so many candidates that none is missed."""
+
+    @classmethod
+    def default_structure(cls) -> Any:
+        return BinaryCodes(candidates=10, oversampling=30)
+
+
+class Parts(Dense):
+    """Product quantisation, with so many candidates that none is missed."""
+
+    @classmethod
+    def default_structure(cls) -> Any:
+        return ProductQuantised(3, oversampling=30, rounds=1)
+
+
+class Leaves(Dense):
+    """A routing tree, all of whose leaves are looked at."""
+
+    @classmethod
+    def default_structure(cls) -> Any:
+        return RoutingTree(depth=3, width=8, copies=2, steps=1)
+
+
+class Centroids(LateInteraction):
+    """Centroids and residuals, with so many candidates that none is missed."""
+
+    @classmethod
+    def default_structure(cls) -> Any:
+        return PLAID(oversampling=30)
+
+
+class Halves(LateInteraction):
+    """Short numbers, with so many candidates that none is missed."""
+
+    @classmethod
+    def default_structure(cls) -> Any:
+        return HalfMaxSim(oversampling=30)
+
+
 class Case(NamedTuple):
     """A retriever, vectors for it, and the scores by definition."""
 
@@ -106,9 +154,14 @@ CASES = {
     "graph": Case(Graph, dense, dense_scores),
     "small numbers": Case(Small, dense, dense_scores),
     "short vectors": Case(Short, dense, dense_scores),
+    "binary codes": Case(Signs, dense, dense_scores),
+    "product quantisation": Case(Parts, dense, dense_scores),
+    "routing tree": Case(Leaves, dense, dense_scores),
     "sparse": Case(Sparse, weights, sparse_scores, positive=True),
     "seismic": Case(WholeSeismic, weights, sparse_scores, positive=True),
     "multivector": Case(LateInteraction, tokens, token_scores),
+    "centroids": Case(Centroids, tokens, token_scores),
+    "halves": Case(Halves, tokens, token_scores),
 }
 
 
@@ -239,7 +292,7 @@ def test_hostile_vectors(case: Case, tmp_path: Path) -> None:
         kind.from_vectors(["a", "b", "c"], broken, tmp_path / "nan")
     index = kind.from_vectors(["a", "b", "c"], vectors, tmp_path / "index")
     wide: Any = np.ones((1, D + 1), np.float32)
-    if kind is LateInteraction:
+    if issubclass(kind, LateInteraction):
         wide = TokenVectors(wide, np.array([0, 1]))
     with pytest.raises(DataError, match="shape"):
         index.search_vectors(wide, 2)
@@ -294,7 +347,15 @@ def test_two_writers_do_not_meet(case: Case, tmp_path: Path) -> None:
 KILLED = """
 import json, os, signal, sys
 import numpy as np
-from plackett.retrievers.dense import HNSW, Cut, Dense, ScalarQuantised
+from plackett.retrievers.dense import (
+    HNSW,
+    BinaryCodes,
+    Cut,
+    Dense,
+    ProductQuantised,
+    RoutingTree,
+    ScalarQuantised,
+)
 
 fsync, replace = os.fsync, os.replace
 
@@ -329,7 +390,10 @@ for number in range(1, 100):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is of POSIX")
-@pytest.mark.parametrize("structure", ["Exact()", "HNSW()"])
+@pytest.mark.parametrize(
+    "structure",
+    ["Exact()", "HNSW()", "BinaryCodes()", "ProductQuantised(4, rounds=1)", "RoutingTree()"],
+)
 def test_a_kill_at_every_write_leaves_one_of_the_states(structure: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), structure],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ __all__ = [
     "CoarseSearcher",
     "check_coarse",
     "check_half",
+    "dealt",
     "open_codes",
     "rescored",
     "stacked",
@@ -30,6 +31,7 @@ __all__ = [
 
 Vectors = npt.NDArray[np.float32]
 Progress = Callable[[int, "int | None"], None]
+Part = TypeVar("Part")
 DTYPES = ("float32", "float16", "int8")
 LEAST = 16_384
 BATCH = 8_192
@@ -168,17 +170,38 @@ def rescored(
     queries: Vectors, vectors: Vectors, candidates: npt.NDArray[Any], k: int, *, threads: int
 ) -> Ranking:
     """The best of each query's candidates by the whole vectors, queries dealt out to threads."""
-    size = max(1, -(-len(queries) // threads))
     # In the order of the rows, the vectors are read from the disk in one direction.
     ordered = np.sort(candidates.astype(np.int64), axis=1)[:, ::-1]
-    parts = [slice(start, start + size) for start in range(0, len(queries), size)]
-    if len(parts) <= 1:
-        return best_of_candidates(queries, vectors, ordered, k)
-    with ThreadPoolExecutor(threads) as pool:
-        done = list(
-            pool.map(lambda at: best_of_candidates(queries[at], vectors, ordered[at], k), parts)
+    return stacked(
+        dealt(
+            lambda at: best_of_candidates(queries[at], vectors, ordered[at], k),
+            len(queries),
+            threads=threads,
         )
-    return stacked(done)
+    )
+
+
+def dealt(
+    work: Callable[[slice], Part], queries: int, *, threads: int, most: int | None = None
+) -> list[Part]:
+    """What `work` makes of all queries, dealt out to threads in groups, in their order.
+
+    Parameters
+    ----------
+    work : takes the place of some queries that follow one another; at least once, for none at all.
+    most : how many of them a group has at most.
+
+    >>> dealt(lambda at: at.stop - at.start, 5, threads=2)
+    [3, 2]
+    """
+    size = max(1, -(-queries // threads))
+    if most is not None:
+        size = min(size, most)
+    parts = [slice(at, min(at + size, queries)) for at in range(0, max(1, queries), size)]
+    if threads == 1 or len(parts) == 1:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, parts))
 
 
 def stacked(parts: list[Ranking]) -> Ranking:

@@ -110,7 +110,9 @@ class HNSW(Structure[Vectors]):
                 graph.add(batch)
                 if progress is not None:
                     progress(start + len(batch), len(vectors))
-        faiss.write_index(graph, str(folder / GRAPH))
+        # Writing to a path itself, faiss does not notice that a full disk takes only a part.
+        with open(folder / GRAPH, "wb") as file:
+            faiss.write_index(graph, faiss.PyCallbackIOWriter(file.write))
         return {"faiss": str(faiss.__version__)}
 
     def _empty(self, faiss: Any, dimension: int) -> Any:

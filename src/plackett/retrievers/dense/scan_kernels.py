@@ -20,12 +20,12 @@ HALF_SCALE = np.float32(2.0**112)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _is_worse(score: Any, row: Any, other_score: Any, other_row: Any) -> Any:  # pragma: no cover
+def is_worse(score: Any, row: Any, other_score: Any, other_row: Any) -> Any:  # pragma: no cover
     return score < other_score or (score == other_score and row > other_row)
 
 
 @njit(cache=True, nogil=True)
-def _sift_down(scores: Any, rows: Any, size: int) -> None:  # pragma: no cover
+def sift_down(scores: Any, rows: Any, size: int) -> None:  # pragma: no cover
     """Put the first entry of a heap, whose worst is first, where it belongs."""
     score, row, place = scores[0], rows[0], 0
     while True:
@@ -33,9 +33,9 @@ def _sift_down(scores: Any, rows: Any, size: int) -> None:  # pragma: no cover
         if child >= size:
             break
         other = child + 1
-        if other < size and _is_worse(scores[other], rows[other], scores[child], rows[child]):
+        if other < size and is_worse(scores[other], rows[other], scores[child], rows[child]):
             child = other
-        if not _is_worse(scores[child], rows[child], score, row):
+        if not is_worse(scores[child], rows[child], score, row):
             break
         scores[place], rows[place] = scores[child], rows[child]
         place = child
@@ -43,12 +43,12 @@ def _sift_down(scores: Any, rows: Any, size: int) -> None:  # pragma: no cover
 
 
 @njit(cache=True, nogil=True)
-def _push(scores: Any, rows: Any, size: int, score: Any, row: Any) -> None:  # pragma: no cover
+def push(scores: Any, rows: Any, size: int, score: Any, row: Any) -> None:  # pragma: no cover
     """Add an entry to a heap of `size` entries that has room for it."""
     place = size
     while place > 0:
         parent = (place - 1) // 2
-        if not _is_worse(score, row, scores[parent], rows[parent]):
+        if not is_worse(score, row, scores[parent], rows[parent]):
             break
         scores[place], rows[place] = scores[parent], rows[parent]
         place = parent
@@ -122,10 +122,10 @@ def scan(
                 for t in range(min(TILE, real - tile)):
                     q = tile + t
                     if held < kept:
-                        _push(best_scores[q], best_rows[q], held, products[t], row)
-                    elif _is_worse(best_scores[q, 0], best_rows[q, 0], products[t], row):
+                        push(best_scores[q], best_rows[q], held, products[t], row)
+                    elif is_worse(best_scores[q, 0], best_rows[q, 0], products[t], row):
                         best_scores[q, 0], best_rows[q, 0] = products[t], row
-                        _sift_down(best_scores[q], best_rows[q], kept)
+                        sift_down(best_scores[q], best_rows[q], kept)
 
 
 @njit(cache=True, nogil=True)

@@ -235,7 +235,8 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
                 f"an index of kind {manifest.kind!r}", expected=repr(cls.kind), path=folder
             )
         identity = manifest.facts.get("identity")
-        if encoder is not None and identity is not None and encoder.identity != identity:
+        fits = encoder is None or identity in (None, encoder.identity, encoder.stands_for)
+        if encoder is not None and not fits:
             raise DataError(
                 f"encoder {encoder!r} of identity {encoder.identity}",
                 expected=f"{manifest.facts.get('encoder')}, of identity {identity}",

@@ -38,7 +38,8 @@ def condition(where: Where) -> pc.Expression:
             if high is not None:
                 joined = joined & (column <= pc.scalar(high))
         elif isinstance(wanted, list | set | frozenset):
-            joined = joined & column.isin(pa.array(sorted(wanted)))
+            # An empty list has no type that could be compared with the column's.
+            joined = joined & (column.isin(pa.array(list(wanted))) if wanted else pc.scalar(False))
         else:
             joined = joined & (column == pc.scalar(wanted))
     return joined

@@ -12,7 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from plackett.errors import CorruptFileError
-from plackett.retrievers.inverted.arrays import open_array, open_strings
+from plackett.retrievers.inverted.arrays import (
+    open_array,
+    open_strings,
+    open_table,
+    write_table,
+)
 from plackett.retrievers.segments.metadata import Where, rows_where
 from plackett.retrievers.segments.store import REMEDY, SegmentEntry
 from plackett.retrievers.segments.structure import Searcher, Structure
@@ -75,20 +80,11 @@ class Segment(Generic[Vectors]):
     @cached_property
     def metadata(self) -> pa.Table:
         """The columns that the build kept, a row a document."""
-        path = self.folder / METADATA
-        try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptFileError(f"no table ({error})", remedy=REMEDY, path=path) from error
-        if len(table) != self.entry.documents and table.num_columns:
-            raise CorruptFileError(
-                f"{len(table)} rows", expected=str(self.entry.documents), remedy=REMEDY, path=path
-            )
-        return table
+        return open_table(self.folder / METADATA, self.entry.documents)
 
     def allowed(self, where: Where | None) -> npt.NDArray[np.bool_] | None:
         """The documents that a search may return; None for all of them."""
-        if where is None:
+        if not where:
             return self.live
         rows = rows_where(self.metadata, where)
         return rows if self.live is None else rows & self.live
@@ -96,8 +92,4 @@ class Segment(Generic[Vectors]):
 
 def write_metadata(folder: Path, table: pa.Table) -> None:
     """Write the columns of a segment's documents."""
-    with (
-        pa.OSFile(str(folder / METADATA), "wb") as sink,
-        pa.ipc.new_file(sink, table.schema) as writer,
-    ):
-        writer.write_table(table)
+    write_table(folder / METADATA, table)

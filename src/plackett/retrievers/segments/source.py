@@ -46,10 +46,12 @@ def documents_of(
     ------
     DataError : a column is missing, or the corpus is none.
     """
+    kept = tuple(metadata)
     if isinstance(corpus, Corpus):
         total: int | None = len(corpus)
         batches: Iterable[pa.RecordBatch] = corpus.batches(rows)
-        wanted: tuple[str, ...] | None = tuple(corpus.fields if fields is None else fields)
+        texts = [field for field in corpus.fields if field not in kept]
+        wanted: tuple[str, ...] | None = tuple(texts if fields is None else fields)
     else:
         if isinstance(corpus, str | Path):
             from plackett.data import formats
@@ -63,7 +65,6 @@ def documents_of(
                 expected="a Corpus, a path, or Arrow record batches",
             )
         total, wanted = None, None if fields is None else tuple(fields)
-    kept = tuple(metadata)
     return _batches(batches, wanted, kept, rows), total
 
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from plackett.data.formats.atomic import atomic_write, sync_folder
 from plackett.errors import CorruptFileError, DataError
+from plackett.retrievers.disk import full_disk_told
 
 __all__ = ["Change", "IndexManifest", "SegmentEntry", "changing", "read_index", "verify_index"]
 
@@ -140,6 +141,7 @@ def changing(folder: str | Path, *, create: bool) -> Iterator[Change]:
     ------
     DataError : the folder is a file or holds other things, or another process changes it.
     CorruptFileError : the index in the folder is damaged and `create` is false.
+    OSError : the disk is full.
     """
     index = Path(folder)
     if index.exists() and not index.is_dir():
@@ -156,7 +158,8 @@ def changing(folder: str | Path, *, create: bool) -> Iterator[Change]:
             sweep(index, before)
             change = Change(index, before)
             try:
-                yield change
+                with full_disk_told(index):
+                    yield change
             finally:
                 sweep(index, change.before)
     finally:

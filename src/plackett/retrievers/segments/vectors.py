@@ -155,8 +155,8 @@ class _SparseWriter(VectorWriter[Any]):
         return _ragged_facts(self._lengths, self._dimension)
 
     def close(self) -> None:
-        self._terms.close()
-        self._weights.close()
+        with self._terms, self._weights:
+            pass  # closes both, even where the first finds the disk full
         np.save(self._folder / "offsets.npy", _joined_offsets(self._lengths))
 
 
