@@ -35,6 +35,9 @@ from plackett.metrics.significance import get_test
 from plackett.rankers.registry import get as get_ranker
 from plackett.rerankers import get as get_reranker
 from plackett.retrievers.analysis.base import get_analyzer
+from plackett.retrievers.cross_encoder.plans import parse_plan
+from plackett.retrievers.expansion import parse_expansion
+from plackett.retrievers.models import parse_term_model
 from plackett.retrievers.segments.structure import get_structure
 from plackett.retrievers.weighting import Weighting
 from plackett.selection import get as get_selector
@@ -90,6 +93,9 @@ FAMILIES: dict[str, tuple[Callable[[str], object], str]] = {  # a look-up, and a
     "sequential test": (lambda name: parse_sequential_test(f"{name}()"), "MixtureSPRT"),
     "selector": (get_selector, "ScoreThreshold"),
     "structure": (get_structure, "Exact"),
+    "expansion": (parse_expansion, "RM3"),
+    "term model": (parse_term_model, "DPH"),
+    "plan": (lambda name: parse_plan(f"{name}()"), "AdaptiveRounds"),
     "aggregator": (aggregator, "win_rate"),
     "fusion": (Fusion, "rrf"),
     "analyzer": (get_analyzer, "english"),

@@ -227,3 +227,46 @@ def test_a_stage_that_may_drop_returns_any_part_but_nothing_else() -> None:
 def test_cutting_keeps_the_best(order: list[str], n: int, k: int) -> None:
     run = Run.from_dict({"q": {name: -float(i) for i, name in enumerate(order[:n])}})
     assert found((Reverse() % k)(run), "q") == order[:n][::-1][:k]
+
+
+def test_three_runs_taken_in_turn() -> None:
+    runs = [Run.from_dict({"q": dict.fromkeys(names, 1.0)}) for names in ("ax", "by", "az")]
+    joined = interleave(*runs)
+    assert found(joined, "q") == ["x", "y", "z", "a", "b"]  # equal scores: the later id first
+    assert joined.parts == tuple(runs)
+    assert joined.name == "run|run|run"
+    assert interleave(runs[0]).to_dict() == {"q": {"x": -1.0, "a": -2.0}}
+
+
+def test_nothing_is_cut_that_nobody_asked_to_cut() -> None:
+    many = Fixed({"q1": {f"a{i}": -float(i) for i in range(1500)}, "q2": {}}, "many")
+    others = Fixed({"q1": {f"b{i}": -float(i) for i in range(1500)}, "q2": {}}, "others")
+    deep = many % 1200 >> Reverse()
+    assert len(deep.search(QUERIES)["q1"]) == 1200
+    assert len((deep >> Reverse()).search(QUERIES)["q1"]) == 1200
+    union = many % 1200 | others % 1100
+    assert len(union.search(QUERIES)["q1"]) == 2300
+    assert len((union >> Reverse()).search(QUERIES)["q1"]) == 2300
+    assert len((union % 700).search(QUERIES)["q1"]) == 700
+    assert len((many >> Reverse()).search(QUERIES)["q1"]) == 1000  # what a retriever finds alone
+
+
+def test_the_parts_of_a_union_stay_with_its_run() -> None:
+    one, two = (
+        Fixed({"q1": letters(4), "q2": {}}, "one"),
+        Fixed({"q1": {}, "q2": letters(3)}, "two"),
+    )
+    run = (one % 3 | two).search(QUERIES)
+    assert [part.to_dict() for part in run.parts] == [
+        one.search(QUERIES, 3).to_dict(),
+        two.search(QUERIES).to_dict(),
+    ]
+    for kept in (
+        run.head(1),
+        run.select(["q2"]),
+        run.with_scores(-run.score),
+        run.replace(name="other"),
+        (Reverse() % 2)(run),
+    ):
+        assert kept.parts == run.parts
+    assert run.replace(parts=()).parts == one.search(QUERIES).parts == ()

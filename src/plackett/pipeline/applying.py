@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["apply_stage", "timed_search"]
 
 
-def timed_search(retriever: Retriever, queries: Queries, k: int = 1000) -> Run:
-    """Search, with the queries linked to the run and the cost recorded if the stage did not."""
+def timed_search(retriever: Retriever, queries: Queries, k: int | None = None) -> Run:
+    """Search, with the queries linked to the run and the cost recorded if the stage did not.
+
+    Without `k` the retriever finds as many as it does by default.
+    """
     started = time.perf_counter()
-    run = retriever.search(queries, k)
+    run = retriever.search(queries) if k is None else retriever.search(queries, k)
     seconds = time.perf_counter() - started
     costs = run.costs or (Cost(repr(retriever), seconds, len(run), len(run.document)),)
     return run.replace(queries=run.queries or queries, costs=costs)
@@ -50,6 +53,7 @@ def apply_stage(stage: Reranker, run: Run) -> Run:
         queries=ranked.queries or run.queries,
         corpus=ranked.corpus or run.corpus,
         costs=(*before, *own),
+        parts=ranked.parts or run.parts,
     )
 
 

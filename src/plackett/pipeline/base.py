@@ -1,7 +1,8 @@
 """A run goes in, a run comes out: stages and the operators that compose them.
 
 `bm25 % 1000 >> ranker.on(features) % 100` is a pipeline: `%` cuts the list of every query, `>>`
-passes it on, `|` joins the candidates of two retrievers. Python binds `%` more tightly than `>>`,
+passes it on, `|` joins the candidates of two retrievers, which a stage such as `Fusing("rrf")` can
+then fuse. Python binds `%` more tightly than `>>`,
 and `>>` more tightly than `|`, so that this one needs no parentheses.
 
 A pipeline is itself a retriever (or a re-ranker, where it begins with one), so that pipelines
@@ -45,7 +46,10 @@ class Retriever(ABC):
 
     @abstractmethod
     def search(self, queries: Queries, k: int = 1000) -> Run:
-        """At most `k` documents for every query, best first."""
+        """At most `k` documents for every query, best first.
+
+        A retriever that is composed of others finds by default what its parts leave.
+        """
 
     def __mod__(self, k: int) -> Retriever:
         """At most `k` documents a query, which the retriever is told: it looks for no more."""
@@ -129,9 +133,9 @@ class CutRetriever(Retriever):
     def __init__(self, inner: Retriever, k: int) -> None:
         self.inner, self.k = inner, _check_cutoff(k)
 
-    def search(self, queries: Queries, k: int = 1000) -> Run:
+    def search(self, queries: Queries, k: int | None = None) -> Run:
         """At most `min(k, self.k)` documents for every query."""
-        return timed_search(self.inner, queries, min(k, self.k))
+        return timed_search(self.inner, queries, self.k if k is None else min(k, self.k))
 
     def __repr__(self) -> str:
         return f"{_grouped(self.inner)} % {self.k}"
@@ -143,13 +147,14 @@ class Pipeline(Retriever):
     def __init__(self, first: Retriever, stage: Reranker) -> None:
         self.first, self.stage = first, stage
 
-    def search(self, queries: Queries, k: int = 1000) -> Run:
-        """At most `k` documents for every query.
+    def search(self, queries: Queries, k: int | None = None) -> Run:
+        """At most `k` documents for every query; by default all that the last stage leaves.
 
         `k` cuts the end of the pipeline. How much the first stage finds is said by its own cutoff,
         `retriever % n`, or is 1,000.
         """
-        return apply_stage(self.stage, timed_search(self.first, queries)).head(k)
+        ranked = apply_stage(self.stage, timed_search(self.first, queries))
+        return ranked if k is None else ranked.head(k)
 
     def __repr__(self) -> str:
         return f"{self.first!r} >> {self.stage!r}"
@@ -159,16 +164,21 @@ class UnionRetriever(Retriever):
     """`a | b`: the documents of both, taken in turn from the two lists.
 
     The rank of a document is that of its first appearance in a1, b1, a2, b2, ...; its score is
-    minus that rank, because scores of two retrievers cannot be compared.
+    minus that rank, because scores of two retrievers cannot be compared. The run's `parts` are the
+    lists of each, those of `a`, `b` and `c` in `a | b | c`, for a later stage to fuse.
     """
 
     def __init__(self, first: Retriever, second: Retriever) -> None:
         self.first, self.second = first, second
 
-    def search(self, queries: Queries, k: int = 1000) -> Run:
-        """At most `k` documents for every query."""
-        found = [timed_search(part, queries) for part in (self.first, self.second)]
-        return interleave(found[0], found[1]).head(k)
+    def search(self, queries: Queries, k: int | None = None) -> Run:
+        """At most `k` documents for every query; by default all that either finds."""
+        found = [timed_search(side, queries) for side in (self.first, self.second)]
+        parts: list[Run] = []
+        for side, run in zip((self.first, self.second), found, strict=True):
+            parts += run.parts if isinstance(side, UnionRetriever) else (run,)
+        joined = interleave(*found).replace(parts=tuple(parts))
+        return joined if k is None else joined.head(k)
 
     def __repr__(self) -> str:
         return f"({self.first!r} | {self.second!r})"

@@ -8,10 +8,12 @@ from typing import Any, TypeAlias
 
 from plackett.errors import ConfigurationError, UnknownNameError
 from plackett.pipeline.base import Reranker, Retriever, Stage
+from plackett.pipeline.query_writing import QueryWriter
 
 __all__ = ["parse_pipeline"]
 
-Known: TypeAlias = Mapping[str, Stage | Callable[..., Stage]]
+Step: TypeAlias = Stage | QueryWriter
+Known: TypeAlias = Mapping[str, Step | Callable[..., Step]]
 
 _SHAPE = "stages joined by %, >> and |, such as bm25 % 1000 >> ltr % 100"
 
@@ -53,10 +55,15 @@ def parse_pipeline(text: str, stages: Known) -> Stage:
         raise ConfigurationError(
             f"cannot read the pipeline {text!r}; expected {_SHAPE}."
         ) from error
-    return _stage(expression, text, stages)
+    made = _stage(expression, text, stages)
+    if isinstance(made, QueryWriter):
+        raise ConfigurationError(
+            f"the pipeline {text!r} finds nothing; put a retriever behind it: {text} >> bm25."
+        )
+    return made
 
 
-def _stage(node: ast.expr, text: str, stages: Known) -> Stage:
+def _stage(node: ast.expr, text: str, stages: Known) -> Step:
     if isinstance(node, ast.BinOp):
         return _composed(node, text, stages)
     if isinstance(node, ast.Call):
@@ -65,36 +72,42 @@ def _stage(node: ast.expr, text: str, stages: Known) -> Stage:
     if name is None:
         raise _unreadable(node, text)
     known = _look_up(name, stages)
-    if not isinstance(known, (Retriever, Reranker)):
+    if not isinstance(known, (Retriever, Reranker, QueryWriter)):
         raise ConfigurationError(f"stage {name!r} needs its arguments: {name}(...), in {text!r}.")
     return known
 
 
-def _composed(node: ast.BinOp, text: str, stages: Known) -> Stage:
+def _composed(node: ast.BinOp, text: str, stages: Known) -> Step:
     left = _stage(node.left, text, stages)
-    if isinstance(node.op, ast.Mod):
+    if isinstance(node.op, ast.Mod) and not isinstance(left, QueryWriter):
         cutoff = node.right.value if isinstance(node.right, ast.Constant) else None
         if not isinstance(cutoff, int):
             raise _unreadable(node.right, text)
         return left % cutoff
     right = _stage(node.right, text, stages)
-    if isinstance(node.op, ast.RShift) and isinstance(right, Reranker):
-        return left >> right
+    if isinstance(node.op, ast.RShift):
+        if isinstance(left, QueryWriter) and isinstance(right, Retriever):
+            return left >> right
+        if not isinstance(left, QueryWriter) and isinstance(right, Reranker):
+            return left >> right
     join = isinstance(node.op, ast.BitOr)
     if join and isinstance(left, Retriever) and isinstance(right, Retriever):
         return left | right
     if isinstance(node.op, (ast.RShift, ast.BitOr)):
-        sides = ">> needs a re-ranker on its right; | needs retrievers on both sides"
+        sides = (
+            ">> needs a re-ranker on its right, and a retriever behind what writes queries; "
+            "| needs retrievers on both sides"
+        )
         raise ConfigurationError(f"cannot join {left!r} and {right!r}: {sides}, in {text!r}.")
     raise _unreadable(node, text)
 
 
-def _made(node: ast.Call, text: str, stages: Known) -> Stage:
+def _made(node: ast.Call, text: str, stages: Known) -> Step:
     name = _dotted(node.func)
     if name is None:
         raise _unreadable(node.func, text)
     make = _look_up(name, stages)
-    if isinstance(make, (Retriever, Reranker)):
+    if isinstance(make, (Retriever, Reranker, QueryWriter)):
         raise ConfigurationError(f"stage {name!r} is made already; leave out its arguments.")
     values = [_literal(value, text) for value in node.args]
     named = {str(pair.arg): _literal(pair.value, text) for pair in node.keywords if pair.arg}
@@ -113,7 +126,7 @@ def _literal(node: ast.expr, text: str) -> Any:
         raise _unreadable(node, text) from error
 
 
-def _look_up(name: str, stages: Known) -> Stage | Callable[..., Stage]:
+def _look_up(name: str, stages: Known) -> Step | Callable[..., Step]:
     if name not in stages:
         raise UnknownNameError("stage", name, stages)
     return stages[name]

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from plackett.errors import ConfigurationError
 from plackett.retrievers.base import get
 from plackett.retrievers.bm25 import BM25
+from plackett.retrievers.cross_encoder import CrossEncoderNeighbours
+from plackett.retrievers.cross_encoder.documents import KIND
+from plackett.retrievers.inverted.storage import verify_files
 from plackett.retrievers.segments.base import SegmentedRetriever
 from plackett.retrievers.segments.store import FORMAT, MANIFEST, verify_index
 
@@ -60,7 +63,7 @@ def vector_retriever(kind: str) -> type[SegmentedRetriever[Any]]:
 
 def open_index(
     folder: str | Path, *, encoder: Encoder[Any] | None = None, corpus: Corpus | None = None
-) -> BM25 | SegmentedRetriever[Any]:
+) -> BM25 | SegmentedRetriever[Any] | CrossEncoderNeighbours:
     """The retriever over the index in a folder, of whatever kind it is.
 
     Parameters
@@ -84,6 +87,10 @@ def open_index(
     'Dense'
     """
     kind = index_kind(folder)
+    if kind == KIND:
+        if encoder is not None:
+            raise ConfigurationError(f"{folder} is an index of scores, which has no encoder.")
+        return CrossEncoderNeighbours.open(folder, corpus=corpus)
     if kind == "bm25":
         if encoder is not None:
             raise ConfigurationError(f"{folder} is an index of kind 'bm25', which has no encoder.")
@@ -100,6 +107,6 @@ def verify_folder(folder: str | Path) -> None:
     CorruptFileError : a file differs from what was written.
     """
     if index_kind(folder) == "bm25":
-        BM25.open(folder).index.verify()
+        verify_files(folder)
     else:
         verify_index(folder)
