@@ -90,3 +90,19 @@ def test_the_seed_fixes_the_folds_and_bad_input_is_refused() -> None:
         tune_fusion(runs, qrels, candidates=[])
     with pytest.raises(ConfigurationError):
         fusion_grid(0)
+
+
+def test_the_held_out_run_has_the_held_out_mean() -> None:
+    runs, qrels = collection(4, queries=23)
+    more = [
+        Run.from_dict({**run.to_dict(), "unjudged": {"d1": 2.0, "d0": 1.0, "d9": 0.5}})
+        for run in runs
+    ]
+    tuned = tune_fusion(more, qrels, "nDCG@5", folds=4, seed=3)
+    run = tuned.held_out_run(more)
+    assert evaluate(run, qrels, "nDCG@5").mean["nDCG@5"] == pytest.approx(tuned.held_out)
+    assert run.query_names == tuned.fusion(more).query_names
+    assert run["unjudged"] == tuned.fusion(more)["unjudged"]
+    assert set(tuned.folds.values()) == {0, 1, 2, 3}
+    for query, fold in tuned.folds.items():
+        assert run[query] == tuned.chosen[fold](more)[query]

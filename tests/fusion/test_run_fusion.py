@@ -30,7 +30,7 @@ B = Run.from_dict({"q": {"b": 9.0, "d": 5.0}}, name="B")
 
 METHODS = fusion_methods()
 SCORES = ("comb_sum", "comb_mnz", "gmnz", "comb_anz", "comb_min", "comb_max", "comb_med")
-RANKS = ("rrf", "isr", "log_isr")
+RANKS = ("rrf", "isr", "log_isr", "rbc")
 
 
 def random_runs(seed: int, runs: int, *, ties: bool = False) -> list[Run]:
@@ -84,6 +84,7 @@ def test_rank_methods_by_hand(seed: int, count: int, method: str, ties: bool) ->
                 "rrf": sum(w / (10.0 + r) for w, r in where),
                 "isr": h * sum(w / r**2 for w, r in where),
                 "log_isr": np.log(h + 0.01) * sum(w / r**2 for w, r in where),
+                "rbc": sum(w * 0.2 * 0.8 ** (r - 1) for w, r in where),
             }[method]
             assert score == pytest.approx(expected, rel=1e-5)
         assert set(found[query]) == {d for r in ranks for d in r}
@@ -112,6 +113,42 @@ def test_score_methods_by_hand(seed: int, count: int, method: str) -> None:
                 "comb_med": float(np.median(values)),
             }[method]
             assert score == pytest.approx(expected, rel=1e-5)
+
+
+def test_sigma_of_zero_gives_nothing_for_one_run_alone() -> None:
+    found = dict(fuse([A, B], "log_isr", sigma=0.0)["q"])
+    assert found == pytest.approx({"b": np.log(2) * 1.25, "a": 0, "c": 0, "d": 0}, rel=1e-6)
+
+
+def test_a_centroid_is_an_expected_weight_of_places() -> None:
+    """All places of one long list are worth 1 together; persistence moves worth to the end."""
+    long = Run.from_dict({"q": {f"d{i:03}": float(-i) for i in range(300)}})
+    for persistence in (0.5, 0.9):
+        scores = [score for _, score in fuse([long], "rbc", persistence=persistence)["q"]]
+        assert sum(scores) == pytest.approx(1 - persistence**300, rel=1e-5)
+        assert scores[1] / scores[0] == pytest.approx(persistence, rel=1e-5)
+    one = Run.from_dict({"q": {"a": 2.0, "b": 1.0}})
+    two = Run.from_dict({"q": {"b": 2.0, "c": 1.0}})
+    # b: 0.2 (0.8 + 1), a: 0.2, c: 0.2 x 0.8
+    found = dict(fuse([one, two], "rbc")["q"])
+    assert found == pytest.approx({"b": 0.36, "a": 0.2, "c": 0.16}, rel=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [{"sigma": -1.0}, {"persistence": 1.0}, {"persistence": 0.0}])
+def test_constants_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match="persistence between 0 and 1"):
+        fuse([A, B], "rbc", **wrong)  # type: ignore[arg-type]
+
+
+def test_three_deviations_reach_from_zero_to_one() -> None:
+    scores = np.array([100.0, *np.zeros(99)])
+    found = normalised(scores, np.array([0, 100]), "three_sigma")
+    deviation = scores.std()
+    assert found[0] == 1.0  # it is 9.9 deviations above the mean
+    np.testing.assert_allclose(found[1:], 0.5 - 1.0 / (6 * deviation))
+    shifted = normalised(3.0 * scores - 7.0, np.array([0, 100]), "three_sigma")
+    np.testing.assert_allclose(shifted, found)
+    assert normalised([2.0, 2.0], np.array([0, 2]), "three_sigma").tolist() == [0.5, 0.5]
 
 
 def test_gamma_of_one_is_mnz_and_of_zero_is_sum() -> None:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from plackett.data.ids import Ids
 
-__all__ = ["first_duplicate", "ranked_order"]
+__all__ = ["first_duplicate", "ranked_order", "sort_key"]
 
 
 def ranked_order(
@@ -27,7 +27,7 @@ def ranked_order(
     same_query = query[1:] == query[:-1]
     in_order = (query[1:] > query[:-1]) | (same_query & (score[1:] <= score[:-1]))
     if not in_order.all():
-        order = np.argsort(_sort_key(query, score), kind="stable")
+        order = np.argsort(sort_key(query, score), kind="stable")
         query, document, score = query[order], document[order], score[order]
         same_query = query[1:] == query[:-1]
     tied = same_query & (score[1:] == score[:-1])
@@ -36,7 +36,7 @@ def ranked_order(
     return _order_ties(tied, document, document_ids, order)
 
 
-def _sort_key(
+def sort_key(
     query: npt.NDArray[np.int32], score: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.uint64]:
     """One integer a row whose ascending order is (query ascending, score descending)."""

@@ -53,6 +53,7 @@ class Run:
     name : the run's name (TREC's tag).
     queries, corpus : the texts behind it, where known, so that a later stage finds them.
     costs : what each stage that made it cost, in order.
+    parts : the runs that a union put together, for a later stage to fuse; no others have any.
 
     >>> run = Run.from_dict({"q1": {"d1": 0.5, "d2": 2.0}}, name="mine")
     >>> run.to_dict()
@@ -67,6 +68,7 @@ class Run:
         "document_ids",
         "name",
         "offsets",
+        "parts",
         "queries",
         "query",
         "query_ids",
@@ -86,12 +88,14 @@ class Run:
         queries: Queries | None = None,
         corpus: Corpus | None = None,
         costs: tuple[Cost, ...] = (),
+        parts: tuple[Run, ...] = (),
     ) -> None:
         """Wrap arrays that are in order already; `Run.from_arrays` checks and sorts."""
         self.query_ids, self.document_ids = query_ids, document_ids
         self.query, self.offsets = frozen(query), frozen(offsets)
         self.document, self.score = frozen(document), frozen(score)
         self.name, self.queries, self.corpus, self.costs = name, queries, corpus, costs
+        self.parts = parts
 
     @classmethod
     def from_arrays(
@@ -250,8 +254,9 @@ class Run:
         queries: Queries | None = None,
         corpus: Corpus | None = None,
         costs: tuple[Cost, ...] | None = None,
+        parts: tuple[Run, ...] | None = None,
     ) -> Run:
-        """The same lists under another name, with other texts or other costs."""
+        """The same lists under another name, with other texts, costs or parts."""
         return Run(
             self.query_ids,
             self.document_ids,
@@ -263,6 +268,7 @@ class Run:
             queries=self.queries if queries is None else queries,
             corpus=self.corpus if corpus is None else corpus,
             costs=self.costs if costs is None else costs,
+            parts=self.parts if parts is None else parts,
         )
 
     def _rows(
@@ -283,6 +289,7 @@ class Run:
             queries=self.queries,
             corpus=self.corpus,
             costs=self.costs,
+            parts=self.parts,
         )
 
     def head(self, k: int) -> Run:

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["BoundFeature", "Compute", "Feature", "Kind", "Level"]
 
 Compute = Callable[["Candidates", "str | None"], npt.NDArray[np.float64]]
-Kind = Literal["index", "run", "column", "function"]
+Kind = Literal["index", "run", "column", "function", "vectors", "part"]
 Level = Literal["document", "query"]
+
+_MISSING = {
+    "column": "NaN where the corpus has no value",
+    "vectors": "NaN where the source has no such document",
+    "part": "NaN where the part did not find the document",
+}
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,14 @@ class Feature:
     compute : `compute(candidates, field) -> float64[rows]`; `field` is None for the whole document.
     low, high : the range of its values; None where unbounded.
     kind : "index" (computed from the index), "run" (from the run alone), "column" (a column of the
-        corpus), or "function" (the user's).
+        corpus), "function" (the user's), "vectors" (from an index of vectors or an encoder), or
+        "part" (from a part of a union's run).
     level : "query" where it is the same for all documents of a query; such a feature is never
         normalised inside a query.
     by_field : whether it can be computed on one field.
-    needs : what it reads: "frequencies", "positions", "feedback", "run", "corpus".
+    needs : what it reads: "frequencies", "positions", "feedback", "run", "corpus", "vectors".
     version : raised whenever its values change; a saved set of another version is refused.
+    facts : names and values by which a saved feature of kind "vectors" or "part" is made again.
     """
 
     name: str
@@ -52,6 +60,7 @@ class Feature:
     by_field: bool = False
     needs: tuple[str, ...] = ("frequencies",)
     version: int = 1
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,8 @@ class BoundFeature:
             "dtype": "float32",
             "level": d.level,
             "needs": list(d.needs),
-            "missing": "NaN where the corpus has no value" if d.kind == "column" else "never",
+            "missing": _MISSING.get(d.kind, "never"),
+            **dict(d.facts),
         }
 
     def values(self, candidates: Candidates) -> npt.NDArray[np.float32]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +131,13 @@ class Candidates:
     document: Integers
     query_terms: QueryTerms
     threads: int = 1
+    _shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def shared(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """What several features read: `compute()`, called once for a key."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return self._shared[key]
 
     @property
     def n_rows(self) -> int:

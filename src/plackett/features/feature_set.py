@@ -20,7 +20,9 @@ from plackett.features.base import BoundFeature
 from plackett.features.candidates import Candidates, QueryTerms
 from plackett.features.custom import column_feature, function_feature
 from plackett.features.grading import grades_of, texts_of
+from plackett.features.part_scores import part_features
 from plackett.features.registry import get
+from plackett.features.reopening import reopened
 from plackett.features.saving import read_schema, write_schema
 from plackett.features.scaling import SCALINGS, Scaling, scaled
 from plackett.features.statistics import Statistics, index_of
@@ -53,7 +55,8 @@ class FeatureSet:
     """Features of queries and documents, in a fixed order, computed from an index.
 
     Made by `FeatureSet.lexical` (a set that works well), `FeatureSet.of` (features by name) or
-    `load`; `+`, `with_column` and `with_function` add to one. A set never changes.
+    `load`; `+`, `with_column`, `with_function`, `with_scores` and `with_parts` add to one. A set
+    never changes.
 
     Parameters
     ----------
@@ -65,8 +68,8 @@ class FeatureSet:
     threads : how many threads compute; by default all cores, at most 8. The values are the same.
 
     Missing values: features of the index and of the run always have a value (0, or what the formula
-    gives, for an empty document or a query without known terms); a column of the corpus is NaN
-    where the document has none. The dataset's policy is "nan".
+    gives, for an empty document or a query without known terms); a column of the corpus, a score
+    of vectors or of a part is NaN where the document has none. The dataset's policy is "nan".
 
     >>> import tempfile
     >>> from plackett.data.texts import Corpus, Queries
@@ -192,6 +195,36 @@ class FeatureSet:
         """
         return self._with(BoundFeature(function_feature(name, function, description)))
 
+    def with_scores(self, name: str, source: Any, values: Iterable[str] = ("score",)) -> FeatureSet:
+        """This set and what vectors say of every candidate, whatever stage found it.
+
+        Parameters
+        ----------
+        name : of the source; the columns are `{name}_score` and so on.
+        source : a `Dense`, `Sparse` or `LateInteraction` index, or an encoder, which reads the
+            texts of the run's corpus at each extraction. It is not saved: `load` must be given it
+            again.
+        values : "score", "reciprocal_rank" (1 / rank among the query's candidates by that score)
+            and "feedback" (product with the mean vector of the 5 best of them; not for token
+            vectors). NaN, or rank 0, where the index lacks a document.
+
+        Raises
+        ------
+        UnknownNameError : no such value. ConfigurationError : no such source.
+        """
+        from plackett.features.vector_scores import vector_features
+
+        return self._with(*map(BoundFeature, vector_features(name, source, values)))
+
+    def with_parts(self, names: Iterable[str]) -> FeatureSet:
+        """This set, and the score and reciprocal rank of each part of the run of a union.
+
+        `features.with_parts(["bm25", "dense"])` reads what `bm25 | dense` found, also behind stages
+        that fused it. A document that a part did not find has the score NaN and the reciprocal
+        rank 0.
+        """
+        return self._with(*map(BoundFeature, part_features(names)))
+
     def _with(self, *features: BoundFeature) -> FeatureSet:
         return FeatureSet(
             (*self.features, *features), self.index, normalise=self.normalise, threads=self.threads
@@ -279,6 +312,7 @@ class FeatureSet:
         index: Any,
         *,
         functions: Mapping[str, Callable[[Candidates], Any]] | None = None,
+        sources: Mapping[str, Any] | None = None,
         threads: int | None = None,
     ) -> FeatureSet:
         """Open a saved set over an index.
@@ -286,15 +320,16 @@ class FeatureSet:
         Parameters
         ----------
         functions : the set's functions by name, which are not saved.
+        sources : the indexes or encoders of `with_scores` by name, which are not saved either.
 
         Raises
         ------
         CorruptFileError : the file was cut, altered, or written by another format version.
-        ConfigurationError : a feature has changed since it was saved, or a function is missing.
+        ConfigurationError : a feature has changed since it was saved, or a function or a source is
+            missing, or is another.
         """
         saved = read_schema(folder)
-        functions = functions or {}
-        bound = [_reopened(entry, functions) for entry in saved["features"]]
+        bound = [reopened(entry, functions or {}, sources or {}) for entry in saved["features"]]
         return cls(bound, index, normalise=cast("Scaling", saved["normalise"]), threads=threads)
 
     def __len__(self) -> int:
@@ -303,30 +338,6 @@ class FeatureSet:
     def __repr__(self) -> str:
         scaling = "" if self.normalise == "none" else f", normalise={self.normalise!r}"
         return f"FeatureSet({len(self)} features: {', '.join(self.names)}{scaling})"
-
-
-def _reopened(
-    entry: Mapping[str, Any], functions: Mapping[str, Callable[[Candidates], Any]]
-) -> BoundFeature:
-    """A feature of a saved set."""
-    name = entry["feature"]
-    if entry["kind"] == "column":
-        return BoundFeature(column_feature(name, entry["description"]))
-    if entry["kind"] == "function":
-        if name not in functions:
-            raise ConfigurationError(
-                f"feature {name!r} is a function, which is not saved; pass functions="
-                f"{{{name!r}: ...}}."
-            )
-        return BoundFeature(function_feature(name, functions[name], entry["description"]))
-    definition = get(name)
-    if definition.version != entry["version"]:
-        raise ConfigurationError(
-            f"feature {name!r} was saved in version {entry['version']}, and this plackett has "
-            f"version {definition.version}: a ranker trained on the old values does not fit; "
-            "extract the features and train again."
-        )
-    return BoundFeature(definition, entry["field"])
 
 
 def _batches(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
@@ -352,4 +363,5 @@ def _part(run: Run, first: int, last: int) -> Run:
         name=run.name,
         queries=run.queries,
         corpus=run.corpus,
+        parts=run.parts,
     )

@@ -14,6 +14,8 @@ from plackett.fusion.consistency import (
     inconsistency,
 )
 from plackett.fusion.elo import elo, elo_of_strengths, elo_of_wins
+from plackett.fusion.fusion_stage import Fusing
+from plackett.fusion.fusion_text import parse_fusion
 from plackett.fusion.fusion_tuning import TunedFusion, fusion_grid, tune_fusion
 from plackett.fusion.kemeny import KemenyOrder, kemeny, kemeny_cost, kemeny_order
 from plackett.fusion.kendall import KendallPairs, kendall_distance, kendall_pairs
@@ -61,6 +63,7 @@ from plackett.fusion.weak_labels import weak_labels
 
 __all__ = [
     "BradleyTerry",
+    "Fusing",
     "Fusion",
     "Inconsistency",
     "KemenyOrder",
@@ -111,6 +114,7 @@ __all__ = [
     "normalised",
     "pagerank",
     "pair_signs",
+    "parse_fusion",
     "plackett_luce",
     "plackett_luce_log_likelihood",
     "preferences",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Literal
@@ -14,6 +14,7 @@ from plackett.data.run import Run
 from plackett.data.splits import fold_of_groups
 from plackett.errors import ConfigurationError, DataError
 from plackett.fusion.preferences import Floats
+from plackett.fusion.run_blocks import end_to_end
 from plackett.fusion.run_fusion import Fusion
 from plackett.fusion.run_methods import SCORE_METHODS, UNWEIGHTED
 from plackett.fusion.run_normalisation import Normalisation
@@ -34,6 +35,7 @@ class TunedFusion:
         new queries can expect.
     on_all : the mean of `fusion` on the queries that chose it, which flatters it.
     chosen : the fusion of each fold.
+    folds : the fold of each judged query, from 0.
     candidates, means : all that were tried, and the mean of each on all queries, `float64[c]`.
     """
 
@@ -42,8 +44,26 @@ class TunedFusion:
     held_out: float
     on_all: float
     chosen: tuple[Fusion, ...]
+    folds: Mapping[str, int]
     candidates: tuple[Fusion, ...]
     means: Floats
+
+    def held_out_run(self, runs: Sequence[Run]) -> Run:
+        """The run whose mean is `held_out`: each judged query is fused as chosen without its fold.
+
+        Queries that the judgments lack chose nothing: `fusion` fuses them.
+
+        Parameters
+        ----------
+        runs : those that were tuned on, in the same order.
+        """
+        whole = self.fusion(runs)
+        asked = whole.query_names
+        parts = [whole.select([query for query in asked if query not in self.folds])]
+        for number, fusion in enumerate(self.chosen):
+            own = [query for query in asked if self.folds.get(query) == number]
+            parts.append(fusion(runs).select(own))
+        return end_to_end(parts).select(asked).replace(name=f"tuned {whole.name}")
 
 
 def fusion_grid(
@@ -134,7 +154,8 @@ def tune_fusion(
     tried = fusion_grid(len(runs)) if candidates is None else list(candidates)
     if not tried:
         raise ConfigurationError("no candidates to choose from.")
-    values = np.stack([evaluate(fusion(runs), qrels, measure).values[0] for fusion in tried])
+    evaluations = [evaluate(fusion(runs), qrels, measure) for fusion in tried]
+    values = np.stack([evaluation.values[0] for evaluation in evaluations])
     fold = fold_of_groups(np.ones(values.shape[1]), folds, seed)
     # Means that differ by rounding only are equal: the earlier candidate stands.
     picks = [int(np.round(values[:, fold != f].mean(axis=1), 12).argmax()) for f in range(folds)]
@@ -147,6 +168,7 @@ def tune_fusion(
         held_out,
         float(means[best]),
         tuple(tried[pick] for pick in picks),
+        dict(zip(evaluations[0].query_ids, fold.tolist(), strict=True)),
         tuple(tried),
         means,
     )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett.data.ids import Ids
+from plackett.data.ordering import sort_key
 from plackett.data.run import Run
 from plackett.fusion.preferences import Floats
 from plackett.fusion.run_normalisation import Normalisation, Ties, mean_ranks, normalised
@@ -143,7 +144,7 @@ class JoinedRuns:
 
 def _float32(query: npt.NDArray[np.int32], scores: Floats) -> npt.NDArray[np.float32]:
     """Scores as a Run keeps them; those that differ go on to differ, those that are equal not."""
-    order = np.lexsort((-scores, query))
+    order = _best_first(query, scores)
     exact, rows = scores[order], query[order]
     values = exact.astype(np.float32)
     lower = (exact[1:] < exact[:-1]) & (rows[1:] == rows[:-1])
@@ -159,3 +160,19 @@ def _float32(query: npt.NDArray[np.int32], scores: Floats) -> npt.NDArray[np.flo
     result = np.empty_like(values)
     result[order] = values
     return result
+
+
+def _best_first(query: npt.NDArray[np.int32], scores: Floats) -> npt.NDArray[np.int64]:
+    """The rows by query, then by score, best first.
+
+    One sort of whole numbers made of the query and of the score's first 32 bits, and then of those
+    few rows that these bits leave equal: several times as fast as a sort by both.
+    """
+    keys = sort_key(query, scores.astype(np.float32))
+    order = np.argsort(keys)
+    keys, exact = keys[order], scores[order]
+    same = keys[1:] == keys[:-1]
+    if bool((same & (exact[1:] != exact[:-1])).any()):
+        shared = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        order[shared] = order[shared][np.lexsort((-exact[shared], keys[shared]))]
+    return order

@@ -13,7 +13,13 @@ from plackett.errors import ConfigurationError, DataError, UnknownNameError
 from plackett.fusion.joined_runs import JoinedRuns
 from plackett.fusion.preferences import Floats
 from plackett.fusion.run_blocks import blocks_of, end_to_end
-from plackett.fusion.run_methods import ORDER_METHODS, RANK_METHODS, SCORE_METHODS, UNWEIGHTED
+from plackett.fusion.run_methods import (
+    ORDER_METHODS,
+    RANK_METHODS,
+    SCORE_METHODS,
+    UNWEIGHTED,
+    RankConstants,
+)
 from plackett.fusion.run_normalisation import Normalisation, Ties
 
 __all__ = ["Fusion", "fuse", "fusion_methods"]
@@ -54,6 +60,8 @@ class Fusion:
     depth: int | None = None
     absent: Absent | None = None
     ties: Ties = "average"
+    sigma: float = 0.01
+    persistence: float = 0.8
 
     def __post_init__(self) -> None:
         if self.method not in fusion_methods():
@@ -73,6 +81,11 @@ class Fusion:
             raise ConfigurationError(f'absent="minimum" is for {", ".join(_SUMS)}.')
         if self.k < 0 or not np.isfinite([self.k, self.gamma]).all():
             raise ConfigurationError(f"k={self.k}, gamma={self.gamma}; expected k from 0 up.")
+        if not (0 <= self.sigma < np.inf and 0 < self.persistence < 1):
+            raise ConfigurationError(
+                f"sigma={self.sigma}, persistence={self.persistence}; expected sigma from 0 up, "
+                "persistence between 0 and 1."
+            )
         if self.depth is not None and self.depth < 1:
             raise ConfigurationError(f"depth={self.depth}; expected a positive integer, or None.")
         if self.weights is not None:
@@ -105,7 +118,8 @@ class Fusion:
             ranks = joined.ranks(self.ties)
             if self.normalise == "depth":
                 ranks = ranks * joined.stretch()
-            return RANK_METHODS[self.method](ranks, weights, self.k)
+            constants = RankConstants(self.k, self.sigma, self.persistence)
+            return RANK_METHODS[self.method](ranks, weights, constants)
         if self.method in ORDER_METHODS:
             points = np.zeros(joined.pairs)
             ranks = joined.ranks(self.ties)
@@ -140,6 +154,8 @@ def fuse(
     depth: int | None = None,
     absent: Absent | None = None,
     ties: Ties = "average",
+    sigma: float = 0.01,
+    persistence: float = 0.8,
 ) -> Run:
     """One run from several, over all documents that any of them found.
 
@@ -149,7 +165,8 @@ def fuse(
     | method | score |
     |---|---|
     | rrf | sum w / (k + r) |
-    | isr, log_isr | h sum w / r^2, log(h + 0.01) sum w / r^2 |
+    | isr, log_isr | h sum w / r^2, log(h + sigma) sum w / r^2 |
+    | rbc | sum w (1 - p) p^(r - 1), p the persistence |
     | borda | sum w (N - r + 1), N candidates; those left out share the points that are left |
     | comb_sum, comb_mnz, gmnz | sum w s, h sum w s, h^gamma sum w s |
     | comb_anz, comb_min, comb_max, comb_med | weighted mean, least, greatest, median s |
@@ -173,6 +190,8 @@ def fuse(
         negative (none, z_score, logit): nothing would then be a reward.
     ties : "average": equal scores of a run share the mean of their ranks; "order": ranks follow
         the run's order.
+    sigma : of log_isr; with 0 what only one run found gets nothing.
+    persistence : of rbc, how likely a reader is to go on from one document to the next.
 
     Returns
     -------
@@ -185,7 +204,8 @@ def fuse(
 
     Cormack, Clarke & Buettcher, "Reciprocal rank fusion", SIGIR 2009; Fox & Shaw, "Combination of
     multiple searches", TREC-2 1993; Mourao, Martins & Magalhaes, "Inverse square rank fusion",
-    2014.
+    2014; Bailey, Moffat, Scholer & Thomas, "Retrieval consistency in the presence of query
+    variations", SIGIR 2017.
 
     >>> a = Run.from_dict({"q": {"a": 3.0, "b": 2.0, "c": 1.0}})
     >>> b = Run.from_dict({"q": {"b": 9.0, "d": 5.0}})
@@ -193,4 +213,5 @@ def fuse(
     [('b', 0.032522), ('a', 0.016393), ('d', 0.016129), ('c', 0.015873)]
     """
     given = None if weights is None else tuple(float(weight) for weight in weights)
-    return Fusion(method, normalise, given, k, gamma, depth, absent, ties)(runs)
+    fusion = Fusion(method, normalise, given, k, gamma, depth, absent, ties, sigma, persistence)
+    return fusion(runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,16 +14,23 @@ from plackett.fusion.markov_chains import ChainVariant, markov_chain
 from plackett.fusion.pair_aggregation import copeland
 from plackett.fusion.preferences import Floats, preferences
 
-__all__ = ["ORDER_METHODS", "RANK_METHODS", "SCORE_METHODS", "UNWEIGHTED"]
+__all__ = ["ORDER_METHODS", "RANK_METHODS", "SCORE_METHODS", "UNWEIGHTED", "RankConstants"]
 
-RankMethod: TypeAlias = Callable[[Floats, Floats, float], Floats]
-"""From ranks `[runs, pairs]` (NaN: absent), weights `[runs]` and k to scores `[pairs]`."""
+
+class RankConstants(NamedTuple):
+    """What the formulas over ranks hold beside ranks and weights."""
+
+    k: float
+    sigma: float
+    persistence: float
+
+
+RankMethod: TypeAlias = Callable[[Floats, Floats, RankConstants], Floats]
+"""From ranks `[runs, pairs]` (NaN: absent), weights `[runs]` and constants to scores `[pairs]`."""
 ScoreMethod: TypeAlias = Callable[[Floats, Floats, Floats, float], Floats]
 """From scores `[runs, pairs]`, weights, how many runs have each pair, and gamma to scores."""
 OrderMethod: TypeAlias = Callable[[Floats, Floats], Floats]
 """From the scores of one query `[runs, documents]` and weights to scores `[documents]`."""
-
-_SIGMA = 0.01
 
 
 def _total(parts: Floats) -> Floats:
@@ -31,17 +38,22 @@ def _total(parts: Floats) -> Floats:
     return np.asarray(np.nansum(np.sort(parts, axis=0), axis=0))
 
 
-def _rrf(ranks: Floats, weights: Floats, k: float) -> Floats:
-    return _total(weights[:, None] / (k + ranks))
+def _rrf(ranks: Floats, weights: Floats, constants: RankConstants) -> Floats:
+    return _total(weights[:, None] / (constants.k + ranks))
 
 
-def _isr(ranks: Floats, weights: Floats, k: float) -> Floats:
+def _isr(ranks: Floats, weights: Floats, constants: RankConstants) -> Floats:
     return np.asarray((~np.isnan(ranks)).sum(axis=0) * _total(weights[:, None] / ranks**2))
 
 
-def _log_isr(ranks: Floats, weights: Floats, k: float) -> Floats:
+def _log_isr(ranks: Floats, weights: Floats, constants: RankConstants) -> Floats:
     counts = (~np.isnan(ranks)).sum(axis=0)
-    return np.asarray(np.log(counts + _SIGMA) * _total(weights[:, None] / ranks**2))
+    return np.asarray(np.log(counts + constants.sigma) * _total(weights[:, None] / ranks**2))
+
+
+def _rbc(ranks: Floats, weights: Floats, constants: RankConstants) -> Floats:
+    stop = 1.0 - constants.persistence
+    return _total(weights[:, None] * stop * constants.persistence ** (ranks - 1.0))
 
 
 def _comb_sum(values: Floats, weights: Floats, counts: Floats, gamma: float) -> Floats:
@@ -112,7 +124,12 @@ def _borda(scores: Floats, weights: Floats) -> Floats:
     return np.round(borda(scores[has_list], weights[has_list]), 9)
 
 
-RANK_METHODS: dict[str, RankMethod] = {"rrf": _rrf, "isr": _isr, "log_isr": _log_isr}
+RANK_METHODS: dict[str, RankMethod] = {
+    "rrf": _rrf,
+    "isr": _isr,
+    "log_isr": _log_isr,
+    "rbc": _rbc,
+}
 SCORE_METHODS: dict[str, ScoreMethod] = {
     "comb_sum": _comb_sum,
     "comb_mnz": _comb_mnz,

@@ -17,7 +17,16 @@ __all__ = ["Normalisation", "Ties", "mean_ranks", "normalised"]
 Offsets = npt.NDArray[np.int64]
 Ties = Literal["average", "order"]
 Normalisation = Literal[
-    "none", "min_max", "max", "sum", "z_score", "rank", "borda", "sigmoid", "logit"
+    "none",
+    "min_max",
+    "max",
+    "sum",
+    "z_score",
+    "three_sigma",
+    "rank",
+    "borda",
+    "sigmoid",
+    "logit",
 ]
 """How the scores of a list become comparable with those of another: see `normalised`."""
 
@@ -46,6 +55,8 @@ def mean_ranks(score: npt.ArrayLike, offsets: Offsets, ties: Ties = "average") -
     lists = segment_of_rows(offsets)
     new = np.ones(len(values), dtype=bool)
     new[1:] = (values[1:] != values[:-1]) | (lists[1:] != lists[:-1])
+    if bool(new.all()):
+        return ranks
     group = np.cumsum(new) - 1
     return np.asarray((np.bincount(group, weights=ranks) / np.bincount(group))[group])
 
@@ -53,12 +64,14 @@ def mean_ranks(score: npt.ArrayLike, offsets: Offsets, ties: Ties = "average") -
 def normalised(
     score: npt.ArrayLike, offsets: Offsets, method: Normalisation, *, ties: Ties = "average"
 ) -> Floats:
-    """The scores of each list on a common scale, `float64[n]`; no rule changes the order.
+    """The scores of each list on a common scale, `float64[n]`; no rule turns an order round.
 
     "min_max": (s - min) / (max - min); 0.5 where all are equal.
     "max": s / max, which must be above 0.
     "sum": (s - min) / sum (s - min); 1 / n where all are equal.
     "z_score": (s - mean) / standard deviation; 0 where all are equal.
+    "three_sigma": 0.5 + (s - mean) / (6 standard deviations), cut to 0 and 1; 0.5 where all are
+    equal: one outlier squeezes the others less than under "min_max".
     "rank": 1 - (rank - 1) / n, n being the length of the list.
     "sigmoid": 1 / (1 + e^-s), for logits; "logit": log(s / (1 - s)), for probabilities, which are
     kept 1e-6 away from 0 and 1. "none": s.
@@ -142,6 +155,10 @@ def _z_score(values: Floats, offsets: Offsets) -> Floats:
     return np.where(spread, centred / np.where(spread, deviation, 1.0), 0.0)
 
 
+def _three_sigma(values: Floats, offsets: Offsets) -> Floats:
+    return np.clip(0.5 + _z_score(values, offsets) / 6.0, 0.0, 1.0)
+
+
 def _sigmoid(values: Floats, offsets: Offsets) -> Floats:
     small: Floats = np.exp(-np.abs(values))
     above: Floats = np.where(values >= 0, 1.0, small)
@@ -171,6 +188,7 @@ _RULES: dict[str, _Rule] = {
     "max": _by_max,
     "sum": _by_sum,
     "z_score": _z_score,
+    "three_sigma": _three_sigma,
     "sigmoid": _sigmoid,
     "logit": _logit,
 }
