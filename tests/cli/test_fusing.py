@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import plackett as pk
-from plackett.cli.fusing import described_fusion
-from plackett.errors import ConfigurationError, UnknownNameError
-from plackett.fusion import Fusion, fuse, fusion_grid, tune_fusion
+from plackett.cli.fusing import numbers_of
+from plackett.errors import ConfigurationError
+from plackett.fusion import fuse, fusion_grid, tune_fusion
 
 Program = Callable[..., Any]
 
@@ -61,21 +61,11 @@ def test_judgments_choose_and_the_worth_is_told(program: Program, inside: Path) 
     assert len(pk.Run.read("tuned.txt")) == 225
 
 
-def test_descriptions() -> None:
-    assert described_fusion("rrf(k=10)", depth=5) == Fusion("rrf", k=10, depth=5)
-    assert described_fusion("comb_sum(weights=[1, 2])").weights == (1, 2)
-    assert described_fusion("borda", weights="1,2") == Fusion("borda", weights=(1.0, 2.0))
-    for text in ("rrf(10)", "rrf(", "r r f"):
-        with pytest.raises(ConfigurationError, match="expected a method"):
-            described_fusion(text)
-    with pytest.raises(ConfigurationError, match="depth is said twice"):
-        described_fusion("rrf(depth=3)", depth=3)
-    with pytest.raises(ConfigurationError, match="unexpected keyword"):
-        described_fusion("rrf(kk=3)")
+def test_weights_are_numbers() -> None:
+    assert numbers_of(None) is None
+    assert numbers_of("1, 0.5") == (1.0, 0.5)
     with pytest.raises(ConfigurationError, match=r"expected numbers: 0\.7,0\.3"):
-        described_fusion("rrf", weights="a,b")
-    with pytest.raises(UnknownNameError, match="did you mean 'rrf'"):
-        described_fusion("rrff")
+        numbers_of("a,b")
 
 
 @pytest.mark.parametrize(

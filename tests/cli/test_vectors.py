@@ -107,6 +107,32 @@ def test_filters_choose_documents(program: Program, small: Path) -> None:
         assert message in done.err
 
 
+def test_words_are_filtered_too(program: Program, small: Path) -> None:
+    line = f"plackett index {small}/small.jsonl -o {small}/words --metadata year,language"
+    assert program(line).code == 0
+    search = f"plackett search {small}/words 'wine cat'"
+    assert set(listed(program(search))) == {"a", "b", "c"}
+    assert set(listed(program(f"{search} --where language=en"))) == {"a", "c"}
+    assert listed(program(f"{search} --where year=1995..2005")) == ["b"]
+    assert program(f"{search} --where year=2020").err == "nothing found\n"
+    assert "did you mean 'year'" in program(f"{search} --where yaer=1990").err
+    both = f"{search} --fuse {small}/small --where language=de"
+    assert listed(program(both)) == ["b"]
+
+
+def test_an_index_is_searched_otherwise(program: Program, small: Path) -> None:
+    pytest.importorskip("faiss", reason="the graph needs faiss")
+    line = f"plackett index {small}/small.jsonl -o {small}/graph --kind dense --encoder encoder"
+    assert program(f"{line} --structure HNSW").code == 0
+    search = f"plackett search {small}/graph wine"
+    walked = program(f"{search} --structure 'HNSW(width=8)'")
+    assert listed(walked) == listed(program(f"{search} --structure Exact"))
+    fused = f"{search} --fuse {small}/lexical --structure Exact"
+    index = f"plackett index {small}/small.jsonl -o {small}/lexical --kind sparse"
+    assert program(f"{index} --encoder lexical").code == 0
+    assert len(listed(program(fused))) == 4
+
+
 def test_filters_are_read_as_the_columns_are() -> None:
     columns = {"day": pa.date32(), "open": pa.bool_(), "price": pa.float64(), "name": pa.string()}
     where = parse_where(["day=2020-01-31..", "open=true", "price=1.5|2", "name=10"], columns)
@@ -202,10 +228,13 @@ def test_damage_to_vectors_is_found(program: Program, small: Path) -> None:
         ("plackett index few.jsonl -o x --kind dense --encoder encoder --metadata y", "'y'"),
         ("plackett search vectors wing --k1 2", "are for BM25"),
         ("plackett search idx wing --encoder encoder", "is for an index of vectors"),
-        ("plackett search idx wing --where author=a", "keeps no columns"),
+        ("plackett search idx wing --structure Exact", "--structure is for an index of vectors"),
+        ("plackett search vectors wing --structure Impacts", "Impacts() is for sparse vectors"),
+        ("plackett search vectors wing --structure HNSW", "vectors"),
+        ("plackett search idx wing --where author=a", "keeps none; build it with"),
         ("plackett search idx wing --method rrf", "go with --fuse"),
         ("plackett search idx wing --fuse nowhere", "nowhere"),
-        ("plackett documents add idx few.jsonl", "has no vectors"),
+        ("plackett documents add idx few.jsonl", "whose documents are not changed one by one"),
         ("plackett documents delete vectors zz", "document 'zz'"),
         ("plackett documents delete vectors", "give the ids"),
         ("plackett documents stats nowhere", "nowhere"),

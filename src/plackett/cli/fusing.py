@@ -12,9 +12,9 @@ from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plackett.data import Run
-    from plackett.fusion import Fusion, TunedFusion
+    from plackett.fusion import TunedFusion
 
-__all__ = ["described_fusion", "fuse"]
+__all__ = ["fuse", "numbers_of"]
 
 
 def fuse(
@@ -43,13 +43,13 @@ def fuse(
 ) -> None:
     """Put several runs together: by ranks, by scores, or by majorities.
 
-    Methods: rrf, isr, log_isr, borda, comb_sum, comb_mnz, gmnz, comb_anz, comb_min, comb_max,
+    Methods: rrf, isr, log_isr, rbc, borda, comb_sum, comb_mnz, gmnz, comb_anz, comb_min, comb_max,
     comb_med, condorcet, copeland, schulze, kemeny, mc1, mc2, mc3, mc4. With --tune, rrf, comb_sum
     and comb_mnz are tried with many weights, and what the chosen one is worth on queries that did
     not choose it is printed.
     """
     from plackett.data import Qrels
-    from plackett.fusion import fusion_grid, tune_fusion
+    from plackett.fusion import fusion_grid, parse_fusion, tune_fusion
 
     if len(runs) < 2:
         raise ConfigurationError("give two runs or more.")
@@ -59,7 +59,7 @@ def fuse(
         raise ConfigurationError("give --output FILE, or --tune QRELS.")
     read = [_read(path) for path in runs]
     if tune is None:
-        fusion = described_fusion(method or "rrf", weights=weights, depth=depth)
+        fusion = parse_fusion(method or "rrf", weights=numbers_of(weights), depth=depth)
     else:
         with input_file(tune, ".txt") as path:
             qrels = Qrels.read(path)
@@ -75,43 +75,6 @@ def fuse(
     announce(f"{counted(len(fused), 'query', 'queries')} of {len(read)} runs: {output}")
 
 
-def described_fusion(text: str, *, weights: str | None = None, depth: int | None = None) -> Fusion:
-    """The fusion of a description, with what the options say beside it.
-
-    Raises
-    ------
-    ConfigurationError : no such form, a parameter that fusions lack, or one that is said twice.
-    UnknownNameError : no method has the name.
-
-    >>> described_fusion("comb_sum(normalise='z_score')", weights="0.7, 0.3").weights
-    (0.7, 0.3)
-    """
-    from plackett._registry import read_call
-    from plackett.fusion import Fusion
-
-    call = read_call(text)
-    if call is None or call.values:
-        raise ConfigurationError(
-            f"fusion {text!r}; expected a method and named values, such as rrf(k=10)."
-        )
-    given: dict[str, object] = {}
-    if weights is not None:
-        given["weights"] = _numbers(weights)
-    if depth is not None:
-        given["depth"] = depth
-    twice = sorted(given.keys() & call.named.keys())
-    if twice:
-        raise ConfigurationError(f"{twice[0]} is said twice: in {text!r} and by an option.")
-    settings = {"method": call.name} | call.named | given
-    named = settings.get("weights")
-    if isinstance(named, list):
-        settings["weights"] = tuple(named)
-    try:
-        return Fusion(**settings)
-    except TypeError as error:
-        raise ConfigurationError(f"fusion {text!r}: {error}.") from error
-
-
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
     app.command(
@@ -124,7 +87,18 @@ def register(app: typer.Typer) -> None:
     )(fuse)
 
 
-def _numbers(text: str) -> tuple[float, ...]:
+def numbers_of(text: str | None) -> tuple[float, ...] | None:
+    """The numbers of an option such as `--weights 0.7,0.3`; None where it is not given.
+
+    Raises
+    ------
+    ConfigurationError : the text is no list of numbers.
+
+    >>> numbers_of("0.7, 0.3")
+    (0.7, 0.3)
+    """
+    if text is None:
+        return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:

@@ -21,9 +21,8 @@ from plackett.cli.console import (
     show,
     split_names,
 )
-from plackett.cli.fusing import described_fusion
+from plackett.cli.fusing import numbers_of
 from plackett.cli.searchers import searcher
-from plackett.cli.vectors import described_encoder, described_structure
 from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def index(
         typer.Option(help="vectors: how they are searched; by default compared with all."),
     ] = None,
     metadata: Annotated[
-        str | None, typer.Option(help="vectors: columns to keep for --where, with commas.")
+        str | None, typer.Option(help="Columns to keep for --where, with commas.")
     ] = None,
 ) -> None:
     """Index documents for BM25, or their vectors; the file is read as a stream.
@@ -74,18 +73,17 @@ def index(
     An index that is in the folder already stays in use until the new one is whole.
     """
     lexical = {"k1": k1, "b": b, "variant": variant, "analyzer": analyzer}
-    vectors = {"encoder": encoder, "structure": structure, "metadata": metadata}
+    vectors = {"encoder": encoder, "structure": structure}
     _refuse(vectors if kind == "bm25" else lexical, kind)
     started = time.perf_counter()
     with input_file(corpus, ".jsonl") as path, progress_bar("indexing") as progress:
         packaged = str(corpus) == CRANFIELD and not corpus.exists()
         documents: Any = _packaged() if packaged else path
+        columns = {"fields": split_names(fields), "metadata": split_names(metadata) or []}
         if kind == "bm25":
-            said = _index_words(
-                documents, output, split_names(fields), k1, b, variant, analyzer, progress
-            )
+            said = _index_words(documents, output, columns, k1, b, variant, analyzer, progress)
         else:
-            said = _index_vectors(documents, output, kind, split_names(fields), vectors, progress)
+            said = _index_vectors(documents, output, kind, columns, vectors, progress)
     announce(f"indexed {said}, in {time.perf_counter() - started:.1f} s: {output}")
 
 
@@ -105,7 +103,7 @@ def _refuse(options: Mapping[str, object], kind: str) -> None:
 def _index_words(
     corpus: Any,
     output: Path,
-    fields: list[str] | None,
+    columns: Mapping[str, Any],
     k1: float | None,
     b: float | None,
     variant: str | None,
@@ -118,7 +116,7 @@ def _index_words(
     bm25 = BM25.build(
         corpus,
         output,
-        fields=fields,
+        **columns,
         analyzer="english" if analyzer is None else analyzer,
         k1=1.2 if k1 is None else k1,
         b=0.75 if b is None else b,
@@ -133,11 +131,12 @@ def _index_vectors(
     corpus: Any,
     output: Path,
     kind: str,
-    fields: list[str] | None,
+    columns: Mapping[str, Any],
     options: Mapping[str, str | None],
     progress: Progress,
 ) -> str:
     """Build an index of vectors, and say what is in it."""
+    from plackett.retrievers.descriptions import described_encoder, described_structure
     from plackett.retrievers.opening import vector_retriever
 
     retriever = vector_retriever(kind)
@@ -149,8 +148,7 @@ def _index_vectors(
         output,
         encoder=described_encoder(options["encoder"], retriever.vectors.name),
         structure=None if structure is None else described_structure(structure),
-        fields=fields,
-        metadata=split_names(options["metadata"]) or (),
+        **columns,
         progress=progress,
     )
     said = f"{counted(len(built), 'document')}, {kind} by {built.structure!r}"
@@ -191,10 +189,22 @@ def search(
     encoder: Annotated[
         str | None, typer.Option(help="Where the model of the index is now, if it has moved.")
     ] = None,
+    structure: Annotated[
+        str | None, typer.Option(help='Search the vectors so instead: "HNSW(width=200)", Exact.')
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     k1: Annotated[float | None, typer.Option("--k1", help="Another k1 than the index's.")] = None,
     b: Annotated[float | None, typer.Option("--b", help="Another b than the index's.")] = None,
     variant: Annotated[str | None, typer.Option(help="Another variant of BM25.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help='Another model than BM25: DPH, "Dirichlet(mu=2000)" ...')
+    ] = None,
+    expand: Annotated[
+        str | None, typer.Option(help="Ask twice, the second time as the first results say: RM3.")
+    ] = None,
+    signs: Annotated[
+        bool, typer.Option("--signs", help='Read +must, -not, "a phrase", begin*, near~.')
+    ] = False,
     threads: Annotated[int, typer.Option(help="Search so many queries at a time.", min=1)] = 1,
 ) -> None:
     """Search an index of any kind, or several, with one query or with a file of them."""
@@ -203,14 +213,18 @@ def search(
     if not fused and (method, weights, depth) != (None, None, None):
         raise ConfigurationError("--method, --weights and --depth go with --fuse INDEX.")
     weighting = {"k1": k1, "b": b, "variant": variant}
+    weighting |= {"model": model, "expand": expand, "signs": "signs" if signs else None}
+    vectors = {"encoder": encoder, "structure": structure}
     searchers = [
-        searcher(path, where or [], encoder, weighting, threads, alone=not fused)
+        searcher(path, where or [], vectors, weighting, threads, alone=not fused)
         for path in (folder, *(fused or ()))
     ]
     asked = read_queries(queries, query)
     started = time.perf_counter()
     if fused:
-        fusion = described_fusion(method or "rrf", weights=weights)
+        from plackett.fusion import parse_fusion
+
+        fusion = parse_fusion(method or "rrf", weights=numbers_of(weights))
         reach = max(k, 1000) if depth is None else depth
         run = fusion([find(asked, reach) for find in searchers]).head(k)
         run = run.replace(name=fusion.method)
@@ -289,6 +303,7 @@ def register(app: typer.Typer) -> None:
             "plackett index docs.jsonl -o idx",
             "plackett index docs.jsonl -o idx --analyzer unicode --fields title,text",
             "plackett index cranfield -o idx",
+            "plackett index docs.jsonl -o filtered --metadata author",
             "plackett index docs.jsonl -o vectors --kind dense --encoder encoder --metadata author",
         )
     )(index)
@@ -298,6 +313,7 @@ def register(app: typer.Typer) -> None:
             'plackett search idx "laminar boundary layer" --corpus docs.jsonl --json',
             "plackett search idx --queries queries.tsv -k 1000 -o run.txt",
             'plackett search vectors "laminar boundary layer" --where "author=ting-yili"',
+            'plackett search vectors "laminar boundary layer" --structure Exact',
             "plackett search idx --fuse vectors --queries queries.tsv -k 100 -o hybrid.txt",
         )
     )(search)

@@ -11,6 +11,8 @@ from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plackett.data import Queries, Run
+    from plackett.pipeline import Retriever
+    from plackett.retrievers import BM25
 
 __all__ = ["Searcher", "searcher"]
 
@@ -21,7 +23,7 @@ Searcher: TypeAlias = "Callable[[Queries, int], Run]"
 def searcher(
     folder: Path,
     where: list[str],
-    encoder: str | None,
+    options: Mapping[str, str | None],
     weighting: Mapping[str, float | str | None],
     threads: int,
     *,
@@ -32,8 +34,10 @@ def searcher(
     Parameters
     ----------
     where : filters as texts; see `parse_where`.
-    encoder : for an index of vectors, where its model is now.
-    weighting : k1, b and variant of BM25; None for the index's own.
+    options : of an index of vectors: "encoder", where its model is now, and "structure", how to
+        search it; None for the index's own.
+    weighting : k1, b and variant of BM25, another "model", how to "expand" queries, whether they
+        have "signs"; None for the index's own, or no.
     alone : an option that the index cannot heed is an error. Of several indexes, each takes what is
         for its kind; a filter holds for all.
 
@@ -41,13 +45,19 @@ def searcher(
     ------
     ConfigurationError : an option is not for the index's kind.
     """
+    from plackett.retrievers.descriptions import described_structure
     from plackett.retrievers.opening import index_kind
 
     if index_kind(folder) == "bm25":
-        return _words(folder, where, encoder if alone else None, weighting, threads)
+        return _words(folder, where, options if alone else {}, weighting, threads)
     if alone and any(value is not None for value in weighting.values()):
-        raise ConfigurationError(f"--k1, --b and --variant are for BM25; {folder} has vectors.")
-    index = open_vectors(folder, encoder)
+        given = ", ".join(f"--{name}" for name, value in weighting.items() if value is not None)
+        raise ConfigurationError(f"{given} is for BM25; {folder} has vectors.")
+    index = open_vectors(folder, options["encoder"])
+    if options["structure"] is not None:
+        structure = described_structure(options["structure"])
+        if alone or structure.of == index.vectors.name:
+            index = index.with_structure(structure)
     wanted = parse_where(where, columns_of(index)) if index.segments else {}
     return lambda queries, k: index.search(queries, k, where=wanted or None, threads=threads)
 
@@ -55,7 +65,7 @@ def searcher(
 def _words(
     folder: Path,
     where: list[str],
-    encoder: str | None,
+    refused: Mapping[str, str | None],
     weighting: Mapping[str, float | str | None],
     threads: int,
 ) -> Searcher:
@@ -63,11 +73,33 @@ def _words(
 
     k1, b, variant = (weighting[name] for name in ("k1", "b", "variant"))
     bm25 = BM25.open(folder, k1=k1, b=b, variant=variant)  # type: ignore[arg-type]
-    if encoder is not None:
-        raise ConfigurationError(f"--encoder is for an index of vectors; {folder} is BM25's.")
-    if where:
+    for name, value in refused.items():
+        if value is not None:
+            raise ConfigurationError(f"--{name} is for an index of vectors; {folder} is BM25's.")
+    columns = {field.name: field.type for field in bm25.index.metadata.schema}
+    if where and not columns and len(bm25.index.document_ids):
         raise ConfigurationError(
-            f"--where needs an index of vectors with --metadata; {folder} is BM25's, which keeps "
-            "no columns."
+            f"--where needs an index with columns, and {folder} keeps none; build it with "
+            "plackett index --metadata."
         )
-    return lambda queries, k: bm25.search(queries, k=k, threads=threads)
+    wanted = parse_where(where, columns) if columns else {}
+    other = _other_way(bm25, weighting)
+    if other is None:
+        return lambda queries, k: bm25.search(queries, k, where=wanted, threads=threads)
+    if wanted:
+        raise ConfigurationError("--where goes with BM25 alone, not with another way to search.")
+    return other.search
+
+
+def _other_way(bm25: BM25, weighting: Mapping[str, float | str | None]) -> Retriever | None:
+    """Another model over the index, longer queries, or queries with signs; None for plain BM25."""
+    from plackett.retrievers import Expanded, Lexical, SyntaxSearch
+
+    model, expand, signs = (weighting[name] for name in ("model", "expand", "signs"))
+    if sum(way is not None for way in (model, expand, signs)) > 1:
+        raise ConfigurationError("--model, --expand and --signs do not go together; give one.")
+    if model is not None:
+        return Lexical(bm25, str(model))
+    if expand is not None:
+        return Expanded(bm25, str(expand))
+    return None if signs is None else SyntaxSearch(bm25)

@@ -1,4 +1,4 @@
-"""What the commands over indexes of vectors share: encoders, structures and filters as texts."""
+"""What the commands over indexes of vectors share: opening them, and filters as texts."""
 
 from __future__ import annotations
 
@@ -10,43 +10,9 @@ from plackett.errors import ConfigurationError, UnknownNameError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from plackett.encoders.base import Encoder
     from plackett.retrievers.segments.base import SegmentedRetriever
-    from plackett.retrievers.segments.structure import Structure
 
-__all__ = ["columns_of", "described_encoder", "described_structure", "open_vectors", "parse_where"]
-
-ENCODERS = {
-    "dense": "TransformerEncoder",
-    "sparse": "TransformerSparseEncoder",
-    "tokens": "TokenMatrixEncoder",
-}
-"""What reads a model's folder, by the kind of vectors."""
-
-
-def described_encoder(text: str, of: str) -> Encoder[Any]:
-    """The encoder of a description, or of a model's folder or name.
-
-    Parameters
-    ----------
-    text : such as "TransformerEncoder('path', pooling='mean')", or only "path".
-    of : the kind of vectors, "dense", "sparse" or "tokens".
-    """
-    from plackett.encoders import parse_encoder
-
-    if "(" not in text:
-        # The index keeps the description: a folder must be found from wherever it is opened.
-        model = str(Path(text).resolve()) if Path(text).is_dir() else text
-        text = f"{ENCODERS[of]}({model!r})"
-    made: Encoder[Any] = parse_encoder(text)
-    return made
-
-
-def described_structure(text: str) -> Structure[Any]:
-    """The structure of a description such as "Exact(documents=4096)", or of a name alone."""
-    from plackett.retrievers.segments.structure import parse_structure
-
-    return parse_structure(text if "(" in text else f"{text}()")
+__all__ = ["columns_of", "open_vectors", "parse_where"]
 
 
 def open_vectors(folder: Path, encoder: str | None = None) -> SegmentedRetriever[Any]:
@@ -57,14 +23,15 @@ def open_vectors(folder: Path, encoder: str | None = None) -> SegmentedRetriever
     ConfigurationError : the index has no vectors.
     """
     from plackett.retrievers import BM25
+    from plackett.retrievers.descriptions import described_encoder
     from plackett.retrievers.opening import index_kind, vector_retriever
 
     kind = index_kind(folder)
     if kind == "bm25":
         BM25.open(folder)  # where there is no index at all, that is what to say
         raise ConfigurationError(
-            f"{folder} is an index of kind 'bm25', which has no vectors and cannot be changed; "
-            "index the documents again."
+            f"{folder} is an index of kind 'bm25', whose documents are not changed one by one: "
+            "make it anew with plackett index; the old one stays in use until the new one is whole."
         )
     retriever = vector_retriever(kind)
     made = None if encoder is None else described_encoder(encoder, retriever.vectors.name)
