@@ -1,11 +1,13 @@
 """A collection small enough to run whole experiments on in a second."""
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from plackett.encoders import register_encoder
 from plackett.experiment import ExperimentConfig, parse_config
 
 EXPERIMENT = """
@@ -79,3 +81,11 @@ def config(collection_folder: Path) -> ExperimentConfig:
 def experiment_text() -> str:
     """The experiment's TOML text."""
     return EXPERIMENT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hashed_encoders() -> None:
+    """Encoders that need no model, known by their names."""
+    # Not registered by their definition: a test runner that looks for doctests reads the file too.
+    for encoder in runpy.run_path(str(Path(__file__).parent / "hashed_encoders.py"))["ENCODERS"]:
+        register_encoder(encoder)

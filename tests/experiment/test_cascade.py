@@ -14,6 +14,7 @@ from plackett.experiment.cascade import (
     check_pipeline,
     parse_searcher,
 )
+from plackett.fusion import fuse
 
 SCORES = Run.from_dict({"q1": {"a": 1.0, "b": 2.0, "c": 3.0}, "q2": {"a": 5.0}}, name="ltr")
 
@@ -49,9 +50,24 @@ def test_the_first_stage_answers_what_is_asked() -> None:
         first.search(Queries.from_texts({"q7": "text"}))
 
 
+def test_a_union_is_fused_by_a_method_of_its_name() -> None:
+    other = Run.from_dict({"q1": {"a": 9.0, "d": 8.0}, "q2": {"b": 1.0}}, name="dense")
+    stages = {"bm25": FinishedRetriever(SCORES), "dense": FinishedRetriever(other)}
+    asked = Queries.from_texts({"q1": "text", "q2": "text"})
+    expected = fuse([SCORES.head(2), other]).head(3).to_dict()
+    for text in ("(bm25 % 2 | dense) >> rrf % 3", "(bm25 % 2 | dense) >> Fusing('rrf') % 3"):
+        assert parse_searcher(text, stages).search(asked).to_dict() == expected
+    # What has the name of a method is what it is called.
+    named = {**stages, "rrf": FinishedReranker(SCORES)}
+    assert parse_searcher("bm25 % 1 >> rrf", named).search(asked).to_dict()["q1"] == {"c": 3.0}
+    check_pipeline("(bm25 % 10 | dense % 10) >> comb_sum % 5 >> ltr", ["bm25", "dense"], ["ltr"])
+    with pytest.raises(ConfigurationError, match="unknown stage 'rff'"):
+        check_pipeline("(bm25 | dense) >> rff", ["bm25", "dense"], [])
+
+
 def test_a_pipeline_begins_with_a_first_stage() -> None:
     stages = {"bm25": FinishedRetriever(SCORES), "ltr": FinishedReranker(SCORES)}
     assert repr(parse_searcher("bm25 % 2 >> ltr", stages)) == "ltr % 2 >> ltr"
-    check_pipeline("bm25 >> ltr % 3", "bm25", ["ltr"])
+    check_pipeline("bm25 >> ltr % 3", ["bm25"], ["ltr"])
     with pytest.raises(ConfigurationError, match="begin with one, as in bm25 >> ltr"):
-        check_pipeline("ltr", "bm25", ["ltr"])
+        check_pipeline("ltr", ["bm25"], ["ltr"])

@@ -11,6 +11,7 @@ from plackett.data.cost import Cost
 from plackett.data.run import Run
 from plackett.data.texts import Queries
 from plackett.errors import ConfigurationError, DataError
+from plackett.fusion import Fusing, fusion_methods
 from plackett.pipeline import Reranker, Retriever, Stage, parse_pipeline
 
 __all__ = ["FinishedReranker", "FinishedRetriever", "check_pipeline", "parse_searcher"]
@@ -27,9 +28,10 @@ class FinishedRetriever(Retriever):
     def __init__(self, run: Run) -> None:
         self.run = run
 
-    def search(self, queries: Queries, k: int = 1000) -> Run:
-        """The first `k` results of each query; an unknown query is an error."""
-        return self.run.select([query for query, _ in queries]).head(k)
+    def search(self, queries: Queries, k: int | None = None) -> Run:
+        """The first `k` results of each query, by default all; an unknown query is an error."""
+        found = self.run.select([query for query, _ in queries])
+        return found if k is None else found.head(k)
 
     def __repr__(self) -> str:
         return self.run.name
@@ -87,11 +89,14 @@ class FinishedReranker(Reranker):
 def parse_searcher(text: str, stages: Mapping[str, Stage]) -> Retriever:
     """The pipeline that `text` describes, which must begin with a first stage.
 
+    Beside `stages` it may name the methods of fusion, and `Fusing('rrf', k=10)` with their
+    parameters, behind a union; a stage of that name goes first.
+
     Raises
     ------
     ConfigurationError : it does not, or the text is no pipeline of the stages.
     """
-    pipeline = parse_pipeline(text, stages)
+    pipeline = parse_pipeline(text, {"Fusing": Fusing, **fusing_stages(), **stages})
     if not isinstance(pipeline, Retriever):
         raise ConfigurationError(
             f"the pipeline {text!r} has no first stage; begin with one, as in "
@@ -100,15 +105,21 @@ def parse_searcher(text: str, stages: Mapping[str, Stage]) -> Retriever:
     return pipeline
 
 
-def check_pipeline(text: str, first: str, rankers: Iterable[str]) -> None:
-    """Check the text of a pipeline of a first stage and rankers, before they are there.
+def fusing_stages() -> dict[str, Stage]:
+    """The methods of fusion as stages behind a union, each with its defaults."""
+    return {method: Fusing(method) for method in fusion_methods()}
+
+
+def check_pipeline(text: str, firsts: Iterable[str], rankers: Iterable[str]) -> None:
+    """Check the text of a pipeline of first stages and rankers, before they are there.
 
     Raises
     ------
     ConfigurationError : it is none.
 
-    >>> check_pipeline("bm25 % 10 >> ltr", "bm25", ["ltr"])
+    >>> check_pipeline("(bm25 % 10 | dense % 10) >> rrf % 5 >> ltr", ["bm25", "dense"], ["ltr"])
     """
     nothing = Run.from_dict({})
+    found = {name: FinishedRetriever(nothing) for name in firsts}
     later = {name: FinishedReranker(nothing) for name in rankers}
-    parse_searcher(text, {first: FinishedRetriever(nothing), **later})
+    parse_searcher(text, {**found, **later})

@@ -4,239 +4,61 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
-from plackett.errors import ConfigurationError, PlackettError, UnknownNameError
+from plackett.errors import ConfigurationError, UnknownNameError
 from plackett.experiment.cascade import check_pipeline
-from plackett.features import registry as features
-from plackett.metrics import parse_measures
-from plackett.metrics.comparison import ALL_AT_ONCE
-from plackett.metrics.corrections import get_correction
-from plackett.metrics.evaluation import Empty, Missing
-from plackett.metrics.judged import Ties, Unjudged
-from plackett.metrics.significance import get_test
-from plackett.rankers import registry
-from plackett.rerankers import parse as parse_reranker
-from plackett.retrievers import Weighting
-from plackett.retrievers.analysis import get_analyzer
+from plackett.experiment.sections import (
+    CollectionConfig,
+    CompareConfig,
+    FeaturesConfig,
+    FoldsConfig,
+    FusionConfig,
+    IndexConfig,
+    PipelineConfig,
+    RankerConfig,
+    RerankerConfig,
+    RetrieveConfig,
+    Section,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = [
-    "CollectionConfig",
-    "CompareConfig",
-    "ExperimentConfig",
-    "FeaturesConfig",
-    "FoldsConfig",
-    "IndexConfig",
-    "PipelineConfig",
-    "RankerConfig",
-    "RerankerConfig",
-    "RetrieveConfig",
-    "parse_config",
-    "read_config",
-]
+__all__ = ["ExperimentConfig", "parse_config", "read_config"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+def _listed(content: Any) -> Any:
+    """One table [retrieve] is a list of one."""
+    if content == []:
+        raise ValueError("give at least one first stage")
+    return [content] if isinstance(content, dict) else content
 
 
-def _named(name: str) -> str:
-    """A name that can stand in a table and name a file."""
-    if not name or name.startswith(".") or not all(c.isalnum() or c in "_-.+" for c in name):
-        raise ValueError(f"{name!r} cannot name a file; use letters, digits, _ - . and +")
-    return name
+def _check_named(place: str, what: str, name: str, known: Iterable[str]) -> None:
+    """A name that something has, or a fault that suggests one."""
+    names = list(known)
+    if name not in names:
+        raise ValueError(f"{place}: {UnknownNameError(what, name, names)}")
 
 
-def _as_value_error(check: Callable[[], object]) -> None:
-    """Turn plackett's own complaint into one that the validation collects with all others."""
-    try:
-        check()
-    except PlackettError as error:
-        raise ValueError(str(error)) from error
-
-
-Name = Annotated[str, AfterValidator(_named)]
-
-
-class CollectionConfig(_Section):
-    """Where documents, queries and judgments come from: a packaged name, a folder, or three files.
-
-    `name` is "cranfield" or the path of a BEIR folder (`split` chooses its judgments); or give
-    `corpus`, `queries` and `qrels`, paths of files in any format that plackett reads.
-    """
-
-    name: str | None = None
-    split: str = "test"
-    corpus: str | None = None
-    queries: str | None = None
-    qrels: str | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> CollectionConfig:
-        files = [self.corpus, self.queries, self.qrels]
-        if self.name is not None and any(files):
-            raise ValueError("give either name, or corpus, queries and qrels")
-        if self.name is None and not all(files):
-            raise ValueError("give name, or all three of corpus, queries and qrels")
-        return self
-
-
-class IndexConfig(_Section):
-    """How texts become an index: the analyzer's name, and the text fields (all by default)."""
-
-    analyzer: str = "english"
-    fields: tuple[str, ...] | None = Field(default=None, strict=False)
-
-    @field_validator("analyzer")
-    @classmethod
-    def _known(cls, analyzer: str) -> str:
-        _as_value_error(lambda: get_analyzer(analyzer))
-        return analyzer
-
-
-class RetrieveConfig(_Section):
-    """The first stage, BM25: what the report calls it, its depth and its parameters."""
-
-    name: Name = "bm25"
-    k: int = Field(default=1000, ge=1)
-    k1: float = 1.2
-    b: float = 0.75
-    variant: str = "lucene"
-
-    @model_validator(mode="after")
-    def _in_range(self) -> RetrieveConfig:
-        _as_value_error(lambda: Weighting(self.variant, self.k1, self.b))
-        return self
-
-
-class FeaturesConfig(_Section):
-    """Which features describe a document for a query; all lexical ones by default."""
-
-    names: tuple[str, ...] | None = Field(default=None, strict=False)
-    normalise: Literal["none", "query_minmax", "query_zscore"] = "none"
-
-    @field_validator("names")
-    @classmethod
-    def _known(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        # Before a dot stands a field, which only the index knows.
-        _as_value_error(lambda: [features.get(name.rpartition(".")[2]) for name in names or ()])
-        return names
-
-
-class RankerConfig(_Section):
-    """One ranker: how the report calls it, its kind, and its parameters."""
-
-    name: Name
-    kind: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known(self) -> RankerConfig:
-        _as_value_error(
-            lambda: registry.get(self.kind)().set_params(**self.parameters).check_parameters()
-        )
-        return self
-
-
-class RerankerConfig(_Section):
-    """A re-ranker of texts, which pipelines use by its name.
-
-    `reranker` describes it: `word-overlap`, `cross-encoder(model='models/mine')`. Paths in it start
-    from the working folder.
-    """
-
-    name: Name
-    reranker: str
-
-    @field_validator("reranker")
-    @classmethod
-    def _known(cls, reranker: str) -> str:
-        _as_value_error(lambda: parse_reranker(reranker))
-        return reranker
-
-
-class PipelineConfig(_Section):
-    """A pipeline of the first stage, the rankers and the re-rankers, by their names.
-
-    `stages = "bm25 % 100 >> linear % 20 >> cross"`; rankers score with the models that never saw
-    the query, as they do alone.
-    """
-
-    name: Name
-    stages: str
-
-
-class FoldsConfig(_Section):
-    """Cross-validation over queries: each fold is ranked by a model that never saw its queries.
-
-    `validation` is the share of the other queries that is held out for early stopping.
-    """
-
-    k: int = Field(default=5, ge=2)
-    seed: int = Field(default=0, ge=0)
-    validation: float = Field(default=0.2, ge=0, lt=1)
-
-
-class CompareConfig(_Section):
-    """What is measured, with which conventions, against which baseline, by which test."""
-
-    measures: str = "nDCG@10 AP RR@10 R@100"
-    baseline: str | None = None
-    test: str = "t"
-    correction: str = "holm"
-    alpha: float = Field(default=0.05, gt=0, lt=1)
-    permutations: int = Field(default=100_000, ge=1)
-    seed: int = Field(default=0, ge=0)
-    ties: Ties = "trec_eval"
-    unjudged: Unjudged = "nonrelevant"
-    missing: Missing = "zero"
-    empty: Empty = "zero"
-
-    @field_validator("measures")
-    @classmethod
-    def _parsable(cls, measures: str) -> str:
-        _as_value_error(lambda: parse_measures(measures))
-        return measures
-
-    @field_validator("test")
-    @classmethod
-    def _known_test(cls, test: str) -> str:
-        if test not in ALL_AT_ONCE:
-            _as_value_error(lambda: get_test(test))
-        return test
-
-    @field_validator("correction")
-    @classmethod
-    def _known_correction(cls, correction: str) -> str:
-        _as_value_error(lambda: get_correction(correction))
-        return correction
-
-
-class ExperimentConfig(_Section):
+class ExperimentConfig(Section):
     """The whole experiment. `base` is the folder that relative paths start from."""
 
     title: str = "Experiment"
     output: str = "results"
     collection: CollectionConfig
     index: IndexConfig = IndexConfig()
-    retrieve: RetrieveConfig = RetrieveConfig()
+    retrieve: Annotated[tuple[RetrieveConfig, ...], BeforeValidator(_listed)] = Field(
+        default=(RetrieveConfig(),), strict=False
+    )
+    fusions: tuple[FusionConfig, ...] = Field(default=(), strict=False)
     features: FeaturesConfig = FeaturesConfig()
     rankers: tuple[RankerConfig, ...] = Field(default=(), strict=False)
     rerankers: tuple[RerankerConfig, ...] = Field(default=(), strict=False)
@@ -252,23 +74,48 @@ class ExperimentConfig(_Section):
         repeated = [name for i, name in enumerate(stages) if name in stages[:i]]
         if repeated:
             raise ValueError(f"two systems are called {repeated[0]!r}; rename one")
-        if self.compare.baseline is not None and self.compare.baseline not in names:
-            unknown = UnknownNameError("baseline", self.compare.baseline, names)
-            raise ValueError(f"compare.baseline: {unknown}")
+        if self.compare.baseline is not None:
+            _check_named("compare.baseline", "baseline", self.compare.baseline, names)
+        known = [first.name for first in self.retrieve]
+        for place, fusion in enumerate(self.fusions):
+            for name in fusion.of:
+                _check_named(f"fusions.{place}.of", "first stage", name, known)
+            known.append(fusion.name)
+        if self.features.candidates is not None:
+            _check_named("features.candidates", "first stage", self.features.candidates, known)
+        vectors = [first.name for first in self.retrieve if first.of_vectors]
+        for name in self.features.scores:
+            _check_named("features.scores", "first stage of vectors", name, vectors)
         later = [ranker.name for ranker in self.rankers]
         later += [reranker.name for reranker in self.rerankers]
         for place, pipeline in enumerate(self.pipelines):
             try:
-                check_pipeline(pipeline.stages, self.retrieve.name, later)
+                check_pipeline(pipeline.stages, known, later)
             except ConfigurationError as error:
                 raise ValueError(f"pipelines.{place}.stages: {error}") from error
         return self
 
     @property
+    def searched(self) -> list[str]:
+        """The names of the first stages and the fusions."""
+        return [*(first.name for first in self.retrieve), *(part.name for part in self.fusions)]
+
+    @property
+    def candidates(self) -> str:
+        """The name of the first stage or fusion whose documents the rankers re-rank."""
+        return self.features.candidates or self.retrieve[0].name
+
+    @property
+    def words(self) -> RetrieveConfig:
+        """The BM25 that lexical features are computed with: the first one of the file."""
+        named = [first for first in self.retrieve if not first.of_vectors]
+        return named[0] if named else RetrieveConfig()
+
+    @property
     def systems(self) -> list[str]:
-        """The names of all systems, the first stage first."""
+        """The names of all systems, the first stages first."""
         rankers = [ranker.name for ranker in self.rankers]
-        return [self.retrieve.name, *rankers, *(pipeline.name for pipeline in self.pipelines)]
+        return [*self.searched, *rankers, *(pipeline.name for pipeline in self.pipelines)]
 
     def path(self, text: str) -> Path:
         """A path of the file, made absolute."""
@@ -302,7 +149,8 @@ def parse_config(text: str, *, name: str, base: Path) -> ExperimentConfig:
     try:
         return ExperimentConfig.model_validate({**content, "base": base})
     except ValidationError as error:
-        faults = "\n".join(f"  {fault}" for fault in _faults(error))
+        single = isinstance(content.get("retrieve"), dict)
+        faults = "\n".join(f"  {fault}" for fault in _faults(error, single))
         raise ConfigurationError(f"{name} is not a valid experiment:\n{faults}") from error
 
 
@@ -311,6 +159,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "collection": CollectionConfig,
     "index": IndexConfig,
     "retrieve": RetrieveConfig,
+    "fusions": FusionConfig,
     "features": FeaturesConfig,
     "rankers": RankerConfig,
     "rerankers": RerankerConfig,
@@ -320,10 +169,16 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def _faults(error: ValidationError) -> Iterator[str]:
-    """One line a fault: where it is, what was found, what was expected."""
+def _faults(error: ValidationError, single: bool) -> Iterator[str]:
+    """One line a fault: where it is, what was found, what was expected.
+
+    `single` says that the file has one table [retrieve], whose number nobody wrote.
+    """
     for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"])
+        parts = [str(part) for part in fault["loc"]]
+        if single and parts[:2] == ["retrieve", "0"]:
+            del parts[1]
+        place = ".".join(parts)
         if fault["type"] == "extra_forbidden":
             yield f"{place}: {_unknown_key(fault['loc'])}"
         elif fault["type"] == "missing":

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import plackett
 from plackett.errors import DataError
-from plackett.experiment.config import ExperimentConfig, PipelineConfig, RankerConfig
+from plackett.experiment.config import ExperimentConfig
+from plackett.experiment.first_stages import (
+    FirstStage,
+    VectorStage,
+    plan_first_stages,
+    plan_words,
+)
+from plackett.experiment.fusing import FusionStep, plan_fusions
 from plackett.experiment.reranking import depends_on, rerankers_of, stage_names
-from plackett.experiment.store import Store, digest, hash_file
+from plackett.experiment.sections import PipelineConfig, RankerConfig
+from plackett.experiment.steps import Step, make_step
+from plackett.experiment.store import Store, hash_file
 
-__all__ = ["Plan", "RerankStep", "Step", "TrainStep", "make_plan"]
-
-FORMAT = 4
-"""Raised whenever a step would write something else for the same inputs."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of an experiment.
-
-    Parameters
-    ----------
-    kind : what sort of step it is, in one word.
-    label : what it is called in messages.
-    needs : the data files and steps that it is made from, as messages call them.
-    inputs : all that its result depends on: hashes, keys of other steps, parameters, versions.
-    """
-
-    kind: str
-    label: str
-    needs: tuple[str, ...]
-    inputs: Mapping[str, Any]
-
-    @property
-    def key(self) -> str:
-        """The hash of `inputs`, which names the result."""
-        return digest({"step": self.kind, **self.inputs})
+__all__ = ["Plan", "RerankStep", "TrainStep", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -63,21 +44,31 @@ class RerankStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps of an experiment in order, and the SHA-256 of each data file."""
+    """All steps of an experiment in order, and the SHA-256 of each data file.
+
+    `index` is the inverted index, None where nothing needs one.
+    """
 
     data: Mapping[str, str]
-    index: Step
-    retrieve: Step
-    features: Step | None
-    train: tuple[TrainStep, ...]
+    index: Step | None
+    first: tuple[FirstStage, ...]
+    fuse: tuple[FusionStep, ...] = ()
+    features: Step | None = None
+    train: tuple[TrainStep, ...] = ()
     rerank: tuple[RerankStep, ...] = ()
 
     @property
     def steps(self) -> list[Step]:
-        """The steps in the order they are done."""
-        middle = [] if self.features is None else [self.features]
-        trained = [part.step for part in self.train]
-        return [self.index, self.retrieve, *middle, *trained, *(part.step for part in self.rerank)]
+        """The steps in the order they are done; what two stages share is done once."""
+        every = [
+            self.index,
+            *(step for stage in self.first for step in stage.steps),
+            *(part.step for part in self.fuse),
+            self.features,
+            *(part.step for part in self.train),
+            *(part.step for part in self.rerank),
+        ]
+        return list({step.key: step for step in every if step is not None}.values())
 
     def describe(self, store: Store) -> str:
         """What is done already, what is to do, from what, and how long it took or may take."""
@@ -105,36 +96,51 @@ def make_plan(config: ExperimentConfig) -> Plan:
     """
     data = {role: (path, hash_file(path)) for role, path in _data_files(config).items()}
     hashes = {role: value for role, (_, value) in data.items()}
-    index = _step(
-        "index", "index", ("corpus",), {"corpus": hashes["corpus"], **config.index.model_dump()}
-    )
-    judged = {"queries": hashes["queries"], "qrels": hashes["qrels"]}
-    retrieve = _step(
-        "retrieve",
-        f"retrieve {config.retrieve.name}",
-        ("index", "queries", "qrels"),
-        {"index": index.key, **judged, **config.retrieve.model_dump(exclude={"name"})},
-    )
+    index = plan_words(config, hashes)
+    first = plan_first_stages(config, hashes, index)
+    found = {stage.wanted.name: stage.search for stage in first}
+    fuse = plan_fusions(config, found, hashes)
+    found |= {part.wanted.name: part.step for part in fuse}
+    features: Step | None = None
+    train: tuple[TrainStep, ...] = ()
+    if config.rankers and index is not None:
+        features = _features_step(config, found, index, first, hashes)
+        train = tuple(
+            TrainStep(ranker, fold, _train_step(config, ranker, fold, features))
+            for ranker in config.rankers
+            for fold in range(config.folds.k)
+        )
     files = {f"{role} {path.name}": value for role, (path, value) in data.items()}
-    if not config.rankers:
-        return Plan(files, index, retrieve, None, (), _rerank_steps(config, retrieve, ()))
-    features = _step(
-        "features",
-        "features",
-        (retrieve.label, "index", "queries", "qrels"),
-        {"retrieve": retrieve.key, **judged, **config.features.model_dump()},
-        libraries=("numba", "numpy"),
-    )
-    train = tuple(
-        TrainStep(ranker, fold, _train_step(config, ranker, fold, features))
-        for ranker in config.rankers
-        for fold in range(config.folds.k)
-    )
-    return Plan(files, index, retrieve, features, train, _rerank_steps(config, retrieve, train))
+    rerank = _rerank_steps(config, found, train)
+    return Plan(files, index, first, fuse, features, train, rerank)
+
+
+def _features_step(
+    config: ExperimentConfig,
+    found: Mapping[str, Step],
+    index: Step,
+    first: tuple[FirstStage, ...],
+    hashes: Mapping[str, str],
+) -> Step:
+    candidates, words = found[config.candidates], config.words
+    encoded = {
+        stage.wanted.name: stage.encode.key for stage in first if isinstance(stage, VectorStage)
+    }
+    inputs: dict[str, Any] = {
+        "retrieve": candidates.key,
+        "index": index.key,
+        "words": [words.k1, words.b, words.variant],
+        "queries": hashes["queries"],
+        "qrels": hashes["qrels"],
+        "scores": [[name, encoded[name]] for name in config.features.scores],
+        **config.features.model_dump(include={"names", "normalise"}),
+    }
+    needs = (candidates.label, "index", "queries", "qrels")
+    return make_step("features", "features", needs, inputs, libraries=("numba", "numpy"))
 
 
 def _rerank_steps(
-    config: ExperimentConfig, retrieve: Step, train: tuple[TrainStep, ...]
+    config: ExperimentConfig, found: Mapping[str, Step], train: tuple[TrainStep, ...]
 ) -> tuple[RerankStep, ...]:
     """A step for each pipeline with a re-ranker of texts; others cost nothing to do again."""
     steps = []
@@ -143,17 +149,16 @@ def _rerank_steps(
         if not rerankers:
             continue
         named = stage_names(pipeline)
+        sources = {name: step for name, step in found.items() if name in named}
         inputs = {
-            "retrieve": retrieve.key,
-            "first": config.retrieve.name,
+            "retrieve": {name: step.key for name, step in sources.items()},
             "train": [[p.ranker.name, p.step.key] for p in train if p.ranker.name in named],
             "rerankers": {each.name: depends_on(each) for each in rerankers},
             "stages": pipeline.stages,
         }
-        needs = (retrieve.label, *(each.name for each in rerankers))
-        steps.append(
-            RerankStep(pipeline, _step("rerank", f"rerank {pipeline.name}", needs, inputs))
-        )
+        needs = (*(step.label for step in sources.values()), *(each.name for each in rerankers))
+        step = make_step("rerank", f"rerank {pipeline.name}", needs, inputs)
+        steps.append(RerankStep(pipeline, step))
     return tuple(steps)
 
 
@@ -167,20 +172,7 @@ def _train_step(config: ExperimentConfig, ranker: RankerConfig, fold: int, featu
     }
     label = f"train {ranker.name}, fold {fold + 1} of {config.folds.k}"
     libraries = ("lightgbm", "numpy", "scipy")
-    return _step("train", label, ("features",), inputs, libraries=libraries)
-
-
-def _step(
-    kind: str,
-    label: str,
-    needs: tuple[str, ...],
-    inputs: Mapping[str, Any],
-    *,
-    libraries: tuple[str, ...] = (),
-) -> Step:
-    versions = {name: importlib.metadata.version(name) for name in libraries}
-    code = {"plackett": plackett.__version__, "format": FORMAT, "versions": versions}
-    return Step(kind, label, needs, {**code, **inputs})
+    return make_step("train", label, ("features",), inputs, libraries=libraries)
 
 
 def _data_files(config: ExperimentConfig) -> dict[str, Path]:

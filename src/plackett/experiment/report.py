@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plackett.experiment.config import ExperimentConfig
+from plackett.experiment.fusing import said_fusion
+from plackett.experiment.sections import FusionConfig, RetrieveConfig
 from plackett.metrics import Comparison
 from plackett.metrics.report import html
 from plackett.metrics.report.svg import escape
@@ -17,7 +19,7 @@ FEATURES_SHOWN = 10
 
 def render(config: ExperimentConfig, comparison: Comparison, manifest: Mapping[str, Any]) -> str:
     """One self-contained HTML page."""
-    body = _systems(config) + _times(manifest) + _sources(manifest)
+    body = _systems(config, manifest) + _times(manifest) + _sources(manifest)
     sections = [
         html.Section("What the rankers rely on", _explained(manifest.get("explained", {}))),
         html.Section("How it was made", body),
@@ -25,13 +27,16 @@ def render(config: ExperimentConfig, comparison: Comparison, manifest: Mapping[s
     return html.render(comparison, title=config.title, sections=sections)
 
 
-def _systems(config: ExperimentConfig) -> str:
-    first = config.retrieve
-    found = (
-        f"BM25, {first.variant}, k1={first.k1:g}, b={first.b:g}, analyzer "
-        f"{config.index.analyzer}, {first.k} documents a query"
-    )
-    rows = [[escape(first.name), "first stage", escape(found)]]
+def _systems(config: ExperimentConfig, manifest: Mapping[str, Any]) -> str:
+    rows = []
+    for first in config.retrieve:
+        found = _vectors(first, manifest) if first.of_vectors else _words(config, first)
+        said = f"{found}, {first.k} documents a query"
+        rows.append([escape(first.name), "first stage", escape(said)])
+    rows += [
+        [escape(fusion.name), "fusion", escape(_fusion(fusion, manifest))]
+        for fusion in config.fusions
+    ]
     for ranker in config.rankers:
         shown = ", ".join(f"{name}={value!r}" for name, value in ranker.parameters.items())
         rows.append([escape(ranker.name), escape(ranker.kind), escape(shown or "defaults")])
@@ -43,14 +48,39 @@ def _systems(config: ExperimentConfig) -> str:
         else ""
     )
     note = (
-        f"<p>Learned rankers re-rank the first stage's documents. They are cross-validated over "
-        f"queries: {folds.k} folds, seed {folds.seed}; each query is ranked by a model that never "
-        f"saw it{stopping}.</p>"
+        f"<p>Learned rankers re-rank the documents of {escape(config.candidates)}. They "
+        f"are cross-validated over queries: {folds.k} folds, seed {folds.seed}; each query is "
+        f"ranked by a model that never saw it{stopping}.</p>"
         if config.rankers
         else ""
     )
     header = ["system", "kind", "parameters"]
     return note + html.table(header, rows, caption="Systems", left=3, texts=(2,))
+
+
+def _words(config: ExperimentConfig, first: RetrieveConfig) -> str:
+    return (
+        f"BM25, {first.variant}, k1={first.k1:g}, b={first.b:g}, analyzer {config.index.analyzer}"
+    )
+
+
+def _vectors(first: RetrieveConfig, manifest: Mapping[str, Any]) -> str:
+    """What an index of vectors is made with; texts that were not read to the end are named."""
+    facts = manifest["first_stages"][first.name]
+    said = f"{first.kind}, {first.encoder}, {first.structure or 'compared with all'}"
+    cut = facts["truncated"]
+    return f"{said}, {cut:,} of {facts['documents']:,} texts cut short" if cut else said
+
+
+def _fusion(wanted: FusionConfig, manifest: Mapping[str, Any]) -> str:
+    names = ", ".join(wanted.of)
+    if not wanted.tuned:
+        return f"{said_fusion(wanted.fusion())} of {names}, {wanted.k} documents a query"
+    choice = manifest["fusions"][wanted.name]
+    return (
+        f"{choice['chosen']} of {names}, {wanted.k} documents a query; chosen by "
+        f"{choice['measure']}, for each query on those of the other folds"
+    )
 
 
 def _explained(found: Mapping[str, Mapping[str, Any]]) -> str:

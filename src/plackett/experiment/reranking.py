@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from plackett.experiment.config import ExperimentConfig, PipelineConfig, RerankerConfig
+from plackett.experiment.config import ExperimentConfig
+from plackett.experiment.sections import PipelineConfig, RerankerConfig
 from plackett.experiment.store import digest, hash_file
 from plackett.pipeline import Reranker
 from plackett.rerankers import parse

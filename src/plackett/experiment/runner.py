@@ -7,19 +7,35 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from plackett.data.collections import Collection
 from plackett.data.run import Run
 from plackett.experiment import work
-from plackett.experiment.config import ExperimentConfig, PipelineConfig
+from plackett.experiment.config import ExperimentConfig
 from plackett.experiment.explaining import join_explained
-from plackett.experiment.plan import Plan, Step, TrainStep, make_plan
+from plackett.experiment.first_stages import (
+    VectorStage,
+    build_structure,
+    build_words,
+    describe_vectors,
+    encode_texts,
+    open_vectors,
+    open_words,
+    search,
+)
+from plackett.experiment.fusing import fuse_runs, read_choice
+from plackett.experiment.kept_runs import keep_run, read_costs, read_kept_run
+from plackett.experiment.plan import Plan, TrainStep, make_plan
 from plackett.experiment.results import StepTime, make_manifest, write_results
+from plackett.experiment.sections import PipelineConfig
+from plackett.experiment.steps import Step
 from plackett.experiment.store import Store
 from plackett.metrics import Comparison, compare
-from plackett.pipeline import Stage
+from plackett.pipeline import Retriever, Stage
+from plackett.retrievers.segments.base import SegmentedRetriever
 
 __all__ = ["Event", "Outcome", "run_experiment"]
 
@@ -75,6 +91,12 @@ class _Workshop:
         self.tell(Event(step.label, "finished", time.perf_counter() - started))
         return folder
 
+    def folder(self, step: Step | None) -> Path:
+        """The folder of a step that is done."""
+        if step is None:
+            raise ValueError("no such step in this plan")
+        return self.store.folder(step.kind, step.key)
+
     def times(self, plan: Plan) -> list[StepTime]:
         """How long each step took when it was done, now or earlier."""
         return [
@@ -96,7 +118,7 @@ def run_experiment(
     workers: int = 2,
     tell: Callable[[Event], None] = lambda event: None,
 ) -> Outcome:
-    """Index, retrieve, extract, train by cross-validation, compare, report.
+    """Index, retrieve, fuse, extract, train by cross-validation, compare, report.
 
     Finished steps are kept under `steps/` in the output folder by a hash of all they depend on, and
     are not done again: after Ctrl-C, a kill, or a change of one ranker's parameters, the same call
@@ -129,6 +151,15 @@ def run_experiment(
     begun = time.perf_counter()
     comparison = _compare(config, runs, collection)
     manifest = make_manifest(config, plan, shop.times(plan), time.perf_counter() - started)
+    manifest["first_stages"] = {
+        stage.wanted.name: describe_vectors(stage, store)
+        for stage in plan.first
+        if isinstance(stage, VectorStage)
+    }
+    manifest["fusions"] = {
+        part.wanted.name: read_choice(store.folder(part.step.kind, part.step.key))
+        for part in plan.fuse
+    }
     manifest["explained"] = {
         ranker.name: join_explained(
             [store.folder(p.step.kind, p.step.key) for p in plan.train if p.ranker is ranker]
@@ -162,20 +193,28 @@ def _compare(config: ExperimentConfig, runs: dict[str, Run], collection: Collect
 def _rank(
     config: ExperimentConfig, plan: Plan, shop: _Workshop, collection: Collection, workers: int
 ) -> dict[str, Run]:
-    """The run of every system, the first stage's first."""
-    index = shop.do(plan.index, lambda path: work.build_index(config, collection, path))
-    bm25 = work.open_index(config, index)
-    found = shop.do(plan.retrieve, lambda path: work.retrieve(config, collection, bm25, path))
-    first = work.read_run(config, collection, found)
-    runs = {config.retrieve.name: first}
+    """The run of every system, those of the first stages first."""
+    runs = _search(config, plan, shop, collection)
+    for part in plan.fuse:
+        write = partial(fuse_runs, config, part.wanted, runs, collection)
+        folder = shop.do(part.step, write)
+        runs[part.wanted.name] = read_kept_run(part.wanted.name, collection, folder)
     if plan.features is not None:
+        candidates = runs[config.candidates]
         described = shop.do(
             plan.features,
-            lambda path: work.extract_features(config, first, collection.qrels, bm25, path),
+            partial(
+                work.extract_features,
+                config,
+                candidates,
+                collection.qrels,
+                open_words(config.words, shop.folder(plan.index)),
+                _vectors(config, plan, shop),
+            ),
         )
         dataset = work.read_dataset(described)
         folders = _train(config, plan, shop, described, workers)
-        candidates = first.replace(costs=(*first.costs, *work.read_costs(described)))
+        candidates = candidates.replace(costs=(*candidates.costs, *read_costs(described)))
         for ranker in config.rankers:
             own = [folders[part.step.key] for part in plan.train if part.ranker is ranker]
             runs[ranker.name] = work.join_folds(ranker.name, candidates, dataset, own)
@@ -185,6 +224,44 @@ def _rank(
     for pipeline in config.pipelines:
         runs[pipeline.name] = _pipeline_run(pipeline, kept, stages, shop, collection)
     return runs
+
+
+def _search(
+    config: ExperimentConfig, plan: Plan, shop: _Workshop, collection: Collection
+) -> dict[str, Run]:
+    """The runs of all first stages, their indexes built where they are not there."""
+    if plan.index is not None:
+        shop.do(plan.index, partial(build_words, config, collection))
+    runs = {}
+    for stage in plan.first:
+        if isinstance(stage, VectorStage):
+            retriever = _indexed_vectors(config, stage, shop, collection)
+        else:
+            retriever = open_words(stage.wanted, shop.folder(plan.index))
+        found = shop.do(stage.search, partial(search, stage, retriever, collection))
+        runs[stage.wanted.name] = read_kept_run(stage.wanted.name, collection, found)
+    return runs
+
+
+def _indexed_vectors(
+    config: ExperimentConfig, stage: VectorStage, shop: _Workshop, collection: Collection
+) -> Retriever:
+    """The index of vectors that a first stage searches, made where it is not there."""
+    folder = shop.do(stage.encode, partial(encode_texts, config, stage, collection))
+    if stage.build is not None:
+        folder = shop.do(stage.build, partial(build_structure, stage, folder))
+    return open_vectors(stage, folder)
+
+
+def _vectors(
+    config: ExperimentConfig, plan: Plan, shop: _Workshop
+) -> dict[str, SegmentedRetriever[Any]]:
+    """The indexes whose scores are features: all vectors are in those that compare with all."""
+    stages = {stage.wanted.name: stage for stage in plan.first if isinstance(stage, VectorStage)}
+    return {
+        name: open_vectors(stages[name], shop.folder(stages[name].encode))
+        for name in config.features.scores
+    }
 
 
 def _pipeline_run(
@@ -199,9 +276,9 @@ def _pipeline_run(
         return work.run_pipeline(pipeline, stages, collection)
     folder = shop.do(
         kept[pipeline.name],
-        lambda path: work.rerank(work.run_pipeline(pipeline, stages, collection), path),
+        lambda path: keep_run(work.run_pipeline(pipeline, stages, collection), path),
     )
-    return work.read_reranked(pipeline.name, collection, folder)
+    return read_kept_run(pipeline.name, collection, folder)
 
 
 def _train(

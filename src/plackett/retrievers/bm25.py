@@ -9,26 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from plackett.data.cost import Cost
 from plackett.data.run import Run
 from plackett.data.texts import Corpus, Queries
-from plackett.errors import CorruptFileError, DataError
+from plackett.errors import DataError
 from plackett.pipeline.base import Retriever
 from plackett.retrievers.analysis import TextAnalyzer
 from plackett.retrievers.base import register
-from plackett.retrievers.inverted.arrays import open_array
+from plackett.retrievers.bm25_impacts import (
+    compute_impacts,
+    open_impacts,
+    save_impacts,
+    saved_weighting,
+)
 from plackett.retrievers.inverted.build import build_index
 from plackett.retrievers.inverted.impacts import ImpactLists
 from plackett.retrievers.inverted.index import InvertedIndex
-from plackett.retrievers.inverted.storage import MANIFEST, REMEDY
 from plackett.retrievers.query_texts import main_texts
+from plackett.retrievers.segments.metadata import Where, rows_where
 from plackett.retrievers.weighting import Weighting
 
 __all__ = ["BM25", "Explanation", "TermContribution"]
-
-BOUNDS = {"upper": (), "extent": (), "floors": (3,)}
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class BM25(Retriever):
         *,
         fields: Iterable[str] | None = None,
         analyzer: str | TextAnalyzer | Callable[[str], list[str]] = "english",
+        metadata: Iterable[str] = (),
         k1: float = 1.2,
         b: float = 0.75,
         variant: str = "lucene",
@@ -132,9 +135,10 @@ class BM25(Retriever):
             record batches with a column "id".
         folder : where the index goes. An index that is there stays in use until the new one is
             complete, and stays for good where the build is killed.
-        fields : the text fields, in reading order; all of them by default.
+        fields : the text fields, in reading order; by default all that are not `metadata`.
         analyzer : "english" (Porter's stems), "english_unstemmed", "unicode", "whitespace", an
             `Analyzer`, or a function `text -> list of terms`.
+        metadata : columns to keep, by which `search(where=...)` can filter.
         k1, b, variant, delta : see `Weighting`.
         forward : keep each document's terms in reading order, as features need.
         progress : called as `progress(documents done, documents in total or None)`.
@@ -142,7 +146,8 @@ class BM25(Retriever):
 
         Raises
         ------
-        DataError : an id occurs twice or is missing; no text field; the folder holds other things.
+        DataError : an id occurs twice or is missing; no text field or no such column; the folder
+            holds other things.
         ConfigurationError : a parameter out of its range.
         """
         weighting = Weighting(variant, k1, b, delta)
@@ -151,10 +156,11 @@ class BM25(Retriever):
             folder,
             fields=fields,
             analyzer=analyzer,
+            metadata=metadata,
             forward=forward,
             progress=progress,
             batch_rows=batch_rows,
-            finish=lambda index: _save_impacts(index, weighting),
+            finish=lambda index: save_impacts(index, weighting),
         )
         return cls.open(
             folder,
@@ -189,7 +195,7 @@ class BM25(Retriever):
         CorruptFileError : a file is missing, truncated or of another version.
         """
         index = InvertedIndex.open(folder, analyzer=analyzer, corpus=corpus)
-        saved = _saved_weighting(index)
+        saved = saved_weighting(index)
         # Another variant has another default.
         saved_delta = saved.delta if variant in (None, saved.variant) else None
         weighting = Weighting(
@@ -198,7 +204,7 @@ class BM25(Retriever):
             saved.b if b is None else b,
             saved_delta if delta is None else delta,
         )
-        lists = _open_impacts(index) if weighting == saved else _compute_impacts(index, weighting)
+        lists = open_impacts(index) if weighting == saved else compute_impacts(index, weighting)
         return cls(index, weighting, lists, corpus)
 
     def with_parameters(
@@ -217,9 +223,11 @@ class BM25(Retriever):
         if variant is not None and variant != self.weighting.variant:
             given.setdefault("delta", None)
         weighting = replace(self.weighting, **given)
-        return BM25(self.index, weighting, _compute_impacts(self.index, weighting), self.corpus)
+        return BM25(self.index, weighting, compute_impacts(self.index, weighting), self.corpus)
 
-    def search(self, queries: Queries, k: int = 1000, *, threads: int = 1) -> Run:
+    def search(
+        self, queries: Queries, k: int = 1000, *, where: Where | None = None, threads: int = 1
+    ) -> Run:
         """The `k` best documents of every query.
 
         A query without results keeps an empty list. The run carries the queries, the corpus where
@@ -228,11 +236,18 @@ class BM25(Retriever):
         Parameters
         ----------
         queries : their main field is "text", or else the first text field.
+        where : only documents whose columns agree: `{"year": (1990, None), "language": "en"}`,
+            a value, a list of values, or a pair of limits. Scores are those of the whole index.
         threads : queries are dealt out to so many threads; the result does not depend on it.
+
+        Raises
+        ------
+        DataError : the index lacks a column of `where`.
         """
         start = time.perf_counter()
         offsets, terms = self.index.encode_queries(main_texts(queries))
-        ranking = self.lists.search(offsets, terms, k=k, threads=threads)
+        allowed = rows_where(self.index.metadata, where) if where else None
+        ranking = self.lists.search(offsets, terms, k=k, threads=threads, allowed=allowed)
         cost = Cost(
             repr(self),
             seconds=time.perf_counter() - start,
@@ -312,81 +327,3 @@ class BM25(Retriever):
         folder = values.pop("folder")
         options = ", ".join(f"{name}={value!r}" for name, value in values.items())
         return f"BM25.open({folder!r}, {options})"
-
-
-def _save_impacts(index: InvertedIndex, weighting: Weighting) -> dict[str, Any]:
-    """Write impacts and bounds into the index's folder; returns the manifest's entry."""
-    path = index.folder / "impacts.npy"
-    if index.n_postings:
-        out = np.lib.format.open_memmap(path, "w+", np.float32, (index.n_postings,))
-        impacts: npt.NDArray[np.float32] = np.asarray(out)
-    else:
-        impacts = np.zeros(0, dtype=np.float32)
-        np.save(path, impacts)
-    lists = _compute_impacts(index, weighting, impacts)
-    for name in BOUNDS:
-        np.save(index.folder / f"{name}.npy", getattr(lists, name))
-    return {
-        "weighting": {
-            "variant": weighting.variant,
-            "k1": weighting.k1,
-            "b": weighting.b,
-            "delta": weighting.delta,
-            "floors": len(lists.floors) == index.n_terms,
-        }
-    }
-
-
-def _compute_impacts(
-    index: InvertedIndex, weighting: Weighting, out: npt.NDArray[np.float32] | None = None
-) -> ImpactLists:
-    impacts = np.empty(index.n_postings, dtype=np.float32) if out is None else out
-    weighting.impacts(
-        index.posting_offsets,
-        index.posting_documents,
-        index.posting_frequencies,
-        index.document_lengths,
-        index.mean_length,
-        impacts,
-    )
-    return ImpactLists.from_postings(
-        offsets=index.posting_offsets,
-        documents=index.posting_documents,
-        impacts=impacts,
-        rank=index.document_rank,
-    )
-
-
-def _open_impacts(index: InvertedIndex) -> ImpactLists:
-    """The impacts that the build saved, memory-mapped."""
-    folder, n_terms = index.folder, index.n_terms
-    rows = dict.fromkeys(BOUNDS, n_terms)
-    if not index.manifest["weighting"].get("floors", True):
-        rows["floors"] = 0
-    bounds = {
-        name: open_array(folder / f"{name}.npy", np.float32, (rows[name], *shape))
-        for name, shape in BOUNDS.items()
-    }
-    return ImpactLists(
-        offsets=index.posting_offsets,
-        documents=index.posting_documents,
-        impacts=open_array(folder / "impacts.npy", np.float32, (index.n_postings,)),
-        rank=index.document_rank,
-        upper=bounds["upper"],
-        extent=bounds["extent"],
-        floors=bounds["floors"],
-    )
-
-
-def _saved_weighting(index: InvertedIndex) -> Weighting:
-    saved = index.manifest.get("weighting")
-    try:
-        if not isinstance(saved, dict):
-            raise TypeError("none")
-        return Weighting(saved["variant"], saved["k1"], saved["b"], saved["delta"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise CorruptFileError(
-            f"no BM25 parameters ({error})",
-            remedy=REMEDY,
-            path=index.folder.parent / MANIFEST,
-        ) from error

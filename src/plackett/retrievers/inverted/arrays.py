@@ -1,7 +1,8 @@
-"""Arrays and strings on disk: `.npy` written as a stream, read as a memory map."""
+"""Arrays, strings and tables on disk: `.npy` written as a stream, read as a memory map."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +13,15 @@ import pyarrow as pa
 
 from plackett.errors import CorruptFileError
 
-__all__ = ["ArrayWriter", "open_array", "open_strings", "write_strings"]
+__all__ = [
+    "ArrayWriter",
+    "create_array",
+    "open_array",
+    "open_strings",
+    "open_table",
+    "write_strings",
+    "write_table",
+]
 
 HEADER_BYTES = 128
 
@@ -43,9 +52,9 @@ class ArrayWriter:
 
     def close(self) -> None:
         """Put the length into the header."""
-        self._file.seek(0)
-        self._file.write(self._header())
-        self._file.close()
+        with self._file:  # is closed even where the disk is full
+            self._file.seek(0)
+            self._file.write(self._header())
 
     def __enter__(self) -> ArrayWriter:
         return self
@@ -57,6 +66,22 @@ class ArrayWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def create_array(path: Path, dtype: npt.DTypeLike, length: int) -> npt.NDArray[Any]:
+    """A new one-dimensional `.npy` file, memory-mapped for writing, with its room reserved.
+
+    Without that a page which finds the disk full would end the process, with no error to be told.
+
+    Raises
+    ------
+    OSError : there is no room for it.
+    """
+    array: npt.NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, (length,))
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -87,9 +112,7 @@ def open_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> npt.
 
 def write_strings(path: Path, values: pa.Array) -> None:
     """Write an Arrow string array as an Arrow file of one column."""
-    table = pa.table({"value": values})
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    write_table(path, pa.table({"value": values}))
 
 
 def open_strings(path: Path, length: int) -> pa.Array:
@@ -114,3 +137,29 @@ def open_strings(path: Path, length: int) -> pa.Array:
             path=path,
         )
     return values
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write the columns of documents, a row a document, as an Arrow file."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def open_table(path: Path, rows: int) -> pa.Table:
+    """The table that `write_table` wrote, memory-mapped; one without columns has no rows.
+
+    Raises
+    ------
+    CorruptFileError : the file cannot be read, or holds another number of rows.
+    """
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFileError(
+            f"no table ({error})", remedy="build the index again", path=path
+        ) from error
+    if len(table) != rows and table.num_columns:
+        raise CorruptFileError(
+            f"{len(table)} rows", expected=str(rows), remedy="build the index again", path=path
+        )
+    return table

@@ -19,8 +19,13 @@ from plackett.data.texts import Corpus
 from plackett.errors import DataError
 from plackett.retrievers.analysis import TextAnalyzer, get_analyzer
 from plackett.retrievers.analysis.coding import TermCoder, coder_for
-from plackett.retrievers.inverted.arrays import ArrayWriter, write_strings
-from plackett.retrievers.inverted.index import InvertedIndex
+from plackett.retrievers.inverted.arrays import (
+    ArrayWriter,
+    create_array,
+    write_strings,
+    write_table,
+)
+from plackett.retrievers.inverted.index import METADATA, InvertedIndex
 from plackett.retrievers.inverted.storage import new_generation
 from plackett.retrievers.inverted.term_table import build_table
 
@@ -33,10 +38,14 @@ LONGEST_UINT16 = 65_535
 
 @dataclass
 class _Source:
-    """Record batches with the fields to index; `ids` where they are known to be distinct."""
+    """Record batches with the fields to index and the columns to keep.
+
+    `ids` where they are known to be distinct.
+    """
 
     batches: Iterator[pa.RecordBatch]
     fields: tuple[str, ...] | None
+    metadata: tuple[str, ...]
     total: int | None
     ids: Ids | None
 
@@ -47,6 +56,7 @@ def build_index(
     *,
     fields: Iterable[str] | None = None,
     analyzer: str | TextAnalyzer | Callable[[str], list[str]] = "english",
+    metadata: Iterable[str] = (),
     forward: bool = True,
     progress: Progress | None = None,
     batch_rows: int = 10_000,
@@ -60,7 +70,7 @@ def build_index(
     if batch_rows < 1:
         raise DataError(f"batch_rows {batch_rows}", expected="1 or more")
     chosen = get_analyzer(analyzer)
-    source = _open_source(corpus, fields, batch_rows)
+    source = _open_source(corpus, fields, metadata, batch_rows)
     with new_generation(folder) as generation:
         content = _write_files(source, generation.path, chosen, progress)
         content["forward"] = forward
@@ -72,32 +82,40 @@ def build_index(
     return InvertedIndex.open(folder, analyzer=chosen)
 
 
-def _open_source(corpus: Any, fields: Iterable[str] | None, rows: int) -> _Source:
-    if isinstance(fields, str):
-        raise DataError(f"fields {fields!r}", expected="a list of names", remedy="use [name]")
-    wanted = None if fields is None else tuple(fields)
+def _open_source(
+    corpus: Any, fields: Iterable[str] | None, metadata: Iterable[str], rows: int
+) -> _Source:
+    wanted = None if fields is None else _names("fields", fields)
+    kept = _names("metadata", metadata)
     if isinstance(corpus, Corpus):
-        return _Source(corpus.batches(rows), wanted or corpus.fields, len(corpus), corpus.ids)
+        texts = tuple(field for field in corpus.fields if field not in kept)
+        return _Source(corpus.batches(rows), wanted or texts, kept, len(corpus), corpus.ids)
     if isinstance(corpus, str | Path):
         from plackett.data import formats
 
-        return _Source(
-            iter(formats.scan_texts(corpus, kind="corpus", rows=rows)), wanted, None, None
-        )
+        batches = iter(formats.scan_texts(corpus, kind="corpus", rows=rows))
+        return _Source(batches, wanted, kept, None, None)
     if not isinstance(corpus, Iterable):
         raise DataError(
             f"a corpus of type {type(corpus).__name__}",
             expected="a Corpus, a path, or Arrow record batches",
         )
-    return _Source(iter(corpus), wanted, None, None)
+    return _Source(iter(corpus), wanted, kept, None, None)
+
+
+def _names(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise DataError(f"{what} {names!r}", expected="a list of names", remedy="use [name]")
+    return tuple(names)
 
 
 class _Accumulator:
-    """What the first pass keeps in memory: a few numbers a document and a term."""
+    """What the first pass keeps in memory: some numbers and the kept columns a document."""
 
     def __init__(self) -> None:
         self.n_documents = 0
         self.ids: list[pa.Array] = []
+        self.columns: list[pa.Table] = []
         self.counts: list[npt.NDArray[np.int32]] = []
         self.last_document = np.full(1 << 10, -1, dtype=np.int32)
         self.running = np.zeros(1 << 10, dtype=np.int32)
@@ -108,6 +126,7 @@ class _Accumulator:
     def add(
         self,
         ids: pa.Array,
+        columns: pa.Table,
         tokens: npt.NDArray[np.int32],
         counts: npt.NDArray[np.int32],
         terms: int,
@@ -129,6 +148,7 @@ class _Accumulator:
         self.highest = max(self.highest, int(highest))
         self.n_documents += len(ids)
         self.ids.append(ids)
+        self.columns.append(columns)
         self.counts.append(counts)
 
     def _grow(self, terms: int) -> None:
@@ -174,10 +194,14 @@ def _write_files(
         np.save(folder / f"{name}.npy", array)
     write_strings(folder / "terms.arrow", terms)
     write_strings(folder / "documents.arrow", ids.values)
+    if source.metadata and gathered.columns:
+        columns = pa.concat_tables(gathered.columns, promote_options="default")
+        write_table(folder / METADATA, columns)
     _invert(folder, lengths, offsets, frequency_type)
     return {
         "analyzer": analyzer.to_dict(),
         "fields": list(fields),
+        "metadata": list(source.metadata),
         "frequency_type": frequency_type.name,
         "statistics": {
             "documents": gathered.n_documents,
@@ -204,22 +228,36 @@ def _read_texts(
                 f"a batch of type {type(batch).__name__}", expected="an Arrow record batch"
             )
         if fields is None:
-            fields = _text_fields(batch.schema)
+            fields = _text_fields(batch.schema, source.metadata)
+        columns = _kept_columns(batch, source.metadata)
         ids, texts = _ids_and_texts(batch, fields)
         coded, counts = coder.code(texts)
         tokens.append(coded)
-        gathered.add(ids, coded, counts, len(coder.terms))
+        gathered.add(ids, columns, coded, counts, len(coder.terms))
         if progress is not None:
             progress(gathered.n_documents, source.total)
     return fields if fields is not None else ("text",)
 
 
-def _text_fields(schema: pa.Schema) -> tuple[str, ...]:
-    """All string columns but "id"."""
+def _kept_columns(batch: pa.RecordBatch, metadata: tuple[str, ...]) -> pa.Table:
+    """The columns that filters will ask for."""
+    for name in metadata:
+        _check_column(batch, name)
+    return pa.Table.from_batches([batch]).select(list(metadata))
+
+
+def _check_column(batch: pa.RecordBatch, name: str) -> None:
+    names = batch.schema.names
+    if name not in names:
+        raise DataError(f"no field {name!r}", expected=f"one of {', '.join(names) or 'none'}")
+
+
+def _text_fields(schema: pa.Schema, metadata: tuple[str, ...]) -> tuple[str, ...]:
+    """All string columns but "id" and those kept for filters."""
     return tuple(
         field.name
         for field in schema
-        if field.name != "id"
+        if field.name not in ("id", *metadata)
         and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
     )
 
@@ -228,8 +266,7 @@ def _ids_and_texts(batch: pa.RecordBatch, fields: tuple[str, ...]) -> tuple[pa.A
     """The ids, and the texts: field f of row d is element `d * F + f`."""
     names = batch.schema.names
     for name in ("id", *fields):
-        if name not in names:
-            raise DataError(f"no field {name!r}", expected=f"one of {', '.join(names) or 'none'}")
+        _check_column(batch, name)
     if not fields:
         raise DataError(
             f"columns {', '.join(names)}", expected="at least one text field", remedy="pass fields="
@@ -271,11 +308,12 @@ def _invert(
         np.save(paths[1], np.zeros(0, dtype=frequency_type))
         return
     tokens = np.load(folder / "tokens.npy", mmap_mode="r")
-    documents = np.lib.format.open_memmap(paths[0], "w+", np.int32, (n_postings,))
-    frequencies = np.lib.format.open_memmap(paths[1], "w+", frequency_type, (n_postings,))
+    documents = create_array(paths[0], np.int32, n_postings)
+    frequencies = create_array(paths[1], frequency_type, n_postings)
     with ExitStack() as stack:
-        stack.callback(documents.flush)
-        stack.callback(frequencies.flush)
+        for array in (documents, frequencies):
+            if isinstance(array, np.memmap):
+                stack.callback(array.flush)
         fill_postings(
             np.asarray(tokens),
             lengths,

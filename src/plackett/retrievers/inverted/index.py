@@ -9,18 +9,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from plackett.data.ids import Ids
 from plackett.data.ragged import lengths_to_offsets
 from plackett.data.texts import Corpus
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.retrievers.analysis import Analyzer, TextAnalyzer, get_analyzer
-from plackett.retrievers.inverted.arrays import open_array, open_strings
+from plackett.retrievers.inverted.arrays import open_array, open_strings, open_table
 from plackett.retrievers.inverted.storage import MANIFEST, REMEDY, read_manifest, verify_files
 from plackett.retrievers.inverted.term_table import find_term
 
 __all__ = ["EncodedQueries", "InvertedIndex"]
 
+METADATA = "metadata.arrow"
 MOST_REMEMBERED = 100_000
 STATISTICS = ("documents", "terms", "postings", "tokens", "table_slots")
 
@@ -118,6 +120,7 @@ class InvertedIndex:
         *,
         fields: Iterable[str] | None = None,
         analyzer: str | TextAnalyzer | Callable[[str], list[str]] = "english",
+        metadata: Iterable[str] = (),
         forward: bool = True,
         progress: Callable[[int, int | None], None] | None = None,
         batch_rows: int = 10_000,
@@ -129,7 +132,8 @@ class InvertedIndex:
         corpus : a `Corpus`, the path of a corpus file (read as a stream), or an iterable of Arrow
             record batches with a column "id".
         folder : where the index goes; an index that is there already is replaced at the very end.
-        fields : the text fields to index, in reading order; all of them by default.
+        fields : the text fields to index, in reading order; by default all that are not `metadata`.
+        metadata : columns to keep, by which searches can filter.
         analyzer : the name of one, an `Analyzer`, or a function `text -> list of terms`.
         forward : also keep each document's terms in reading order (`tokens`), as features need.
         progress : called as `progress(documents done, documents in total or None)`.
@@ -146,6 +150,7 @@ class InvertedIndex:
             folder,
             fields=fields,
             analyzer=analyzer,
+            metadata=metadata,
             forward=forward,
             progress=progress,
             batch_rows=batch_rows,
@@ -225,6 +230,13 @@ class InvertedIndex:
     def token_offsets(self) -> npt.NDArray[np.int64]:
         """`int64[N * F + 1]`: field f of document d is segment `d * F + f` of `tokens`."""
         return lengths_to_offsets(self.field_lengths.reshape(-1))
+
+    @cached_property
+    def metadata(self) -> pa.Table:
+        """The columns that the build kept, a row a document; none unless it was told to."""
+        if not self.manifest.get("metadata") or not self.n_documents:
+            return pa.table({})
+        return open_table(self.folder / METADATA, self.n_documents)
 
     def term_code(self, term: str) -> int:
         """The code of a term, as the analyzer writes it, or -1."""

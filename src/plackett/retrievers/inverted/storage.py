@@ -26,6 +26,7 @@ from typing import Any
 
 from plackett.data.formats.atomic import atomic_write, sync_folder
 from plackett.errors import CorruptFileError, DataError
+from plackett.retrievers.disk import full_disk_told
 
 __all__ = [
     "FORMAT",
@@ -97,6 +98,7 @@ def new_generation(folder: str | Path) -> Iterator[Generation]:
     Raises
     ------
     DataError : the folder is a file, or holds other things than an index.
+    OSError : the disk is full.
     """
     index = Path(folder)
     if index.exists() and not index.is_dir():
@@ -108,7 +110,8 @@ def new_generation(folder: str | Path) -> Iterator[Generation]:
     path = index / f"building-{os.getpid()}-{secrets.token_hex(4)}"
     path.mkdir()
     try:
-        yield Generation(index, path)
+        with full_disk_told(index):
+            yield Generation(index, path)
     finally:
         _remove(path)
         if made and not any(index.iterdir()):
