@@ -66,17 +66,65 @@ def test_vectors_are_the_same_with_pooling_and_prompts(tiny: Any, tmp_path: Path
         )
     near = TransformerEncoder(folder, backend="onnx-int8").encode(TEXTS)
     assert (np.einsum("nd,nd->n", near, wanted.encode(TEXTS)) > 0.95).all()
-    tokens = TokenMatrixEncoder(folder, backend="onnx").encode(TEXTS)
-    np.testing.assert_allclose(
-        tokens.values, TokenMatrixEncoder(tiny.dense).encode(TEXTS).values, atol=1e-4
-    )
+    tokens = TokenMatrixEncoder(folder, backend="onnx").encode_all(TEXTS)
+    exact = TokenMatrixEncoder(tiny.dense).encode_all(TEXTS)
+    np.testing.assert_allclose(tokens.values.values, exact.values.values, atol=1e-4)
+    assert tokens.values.offsets.tolist() == exact.values.offsets.tolist()
+    assert tokens.truncated.tolist() == exact.truncated.tolist()
+    rough = TokenMatrixEncoder(folder, backend="onnx-int8", batch_tokens=64).encode(TEXTS)
+    cosines = np.einsum("td,td->t", rough.values, exact.values.values)
+    assert cosines.mean() > 0.97
+    assert cosines.min() > 0.85
+    assert not np.array_equal(rough.values, exact.values.values)
+    with pytest.raises(ConfigurationError, match=r"computes layers last, asked for .*layers="):
+        TransformerEncoder(folder, layers=(0, -1), backend="onnx")
 
 
 @pytest.mark.slow
 def test_sparse_weights_are_the_same(tiny: Any, tmp_path: Path) -> None:
-    folder = str(to_onnx(tiny.lexical, tmp_path / "lexical", task="lexical", int8=False))
-    wanted = TransformerSparseEncoder(tiny.lexical).encode(TEXTS).toarray()
-    found = TransformerSparseEncoder(folder, backend="onnx").encode(TEXTS).toarray()
+    folder = str(to_onnx(tiny.lexical, tmp_path / "lexical", task="lexical"))
+    wanted = TransformerSparseEncoder(tiny.lexical).encode_all(TEXTS)
+    found = TransformerSparseEncoder(folder, backend="onnx").encode_all(TEXTS)
+    exact = wanted.values.toarray()
+    np.testing.assert_allclose(found.values.toarray(), exact, atol=1e-4)
+    assert found.truncated.tolist() == wanted.truncated.tolist()
+    rough = TransformerSparseEncoder(folder, backend="onnx-int8").encode(TEXTS)
+    assert rough.min() >= 0
+    values = rough.toarray()
+    scale = np.linalg.norm(values, axis=1) * np.linalg.norm(exact, axis=1)
+    assert (np.einsum("nv,nv->n", values, exact) / scale > 0.95).all()
+    assert not np.array_equal(values, exact)
+    few = TransformerSparseEncoder(folder, backend="onnx-int8", top_k=3).encode(TEXTS)
+    assert np.diff(few.indptr).tolist() == [3] * len(TEXTS)
+
+
+@pytest.mark.slow
+def test_a_mixture_of_layers_is_written_into_the_network(tiny: Any, tmp_path: Path) -> None:
+    layers = {-1: 0.75, 0: 0.25}
+    folder = str(to_onnx(tiny.dense, tmp_path / "mixed", task="hidden", layers=layers, int8=False))
+    wanted = TransformerEncoder(tiny.dense, layers=layers).encode(TEXTS)
+    found = TransformerEncoder(folder, layers=layers, backend="onnx").encode(TEXTS)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    for other in (None, (0, 1)):
+        with pytest.raises(ConfigurationError, match="computes layers"):
+            TransformerEncoder(folder, layers=other, backend="onnx")
+    with pytest.raises(ConfigurationError, match="of task 'lexical'"):
+        to_onnx(tiny.lexical, tmp_path / "no", task="lexical", layers=layers)
+
+
+@pytest.mark.slow
+def test_a_trained_pooling_is_written_into_the_network(tiny: Any, tmp_path: Path) -> None:
+    from plackett.encoders.latent_pooling_torch import LatentPooling
+    from plackett.encoders.latent_training import write_pooled_model
+
+    pooling = LatentPooling(32, layers=3, latents=2)
+    with torch.no_grad():
+        for parameter in pooling.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    pooled = str(write_pooled_model(tiny.dense, pooling, tmp_path / "pooled"))
+    folder = str(to_onnx(pooled, tmp_path / "network", task="pooled", int8=False))
+    wanted = TransformerEncoder(pooled).encode(TEXTS)
+    found = TransformerEncoder(folder, backend="onnx", batch_tokens=64).encode(TEXTS)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 

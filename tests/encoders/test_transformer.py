@@ -211,9 +211,9 @@ def test_a_module_that_is_not_computed_is_refused(tiny: Any, tmp_path: Path) -> 
     folder = tmp_path / "model"
     shutil.copytree(tiny.dense, folder)
     modules = json.loads((folder / "modules.json").read_text())
-    modules.append({"idx": 3, "name": "3", "path": "3_Dense", "type": "a.b.Dense"})
+    modules.append({"idx": 3, "name": "3", "path": "3_CNN", "type": "a.b.CNN"})
     (folder / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(ConfigurationError, match="module 'Dense'"):
+    with pytest.raises(ConfigurationError, match="module 'CNN'"):
         TransformerEncoder(str(folder))
 
 

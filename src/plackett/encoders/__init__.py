@@ -15,6 +15,8 @@ from plackett.encoders.max_sim import max_sim
 from plackett.encoders.onnx_export import to_onnx
 from plackett.encoders.pairs import CrossEncoder
 from plackett.encoders.registry import encoder_names, parse_encoder, register_encoder
+from plackett.encoders.service import EmbeddingService
+from plackett.encoders.static import StaticEncoder
 from plackett.encoders.transformer import (
     TokenMatrixEncoder,
     TransformerEncoder,
@@ -24,11 +26,13 @@ from plackett.encoders.transformer import (
 __all__ = [
     "CrossEncoder",
     "DenseEncoder",
+    "EmbeddingService",
     "Encoded",
     "Encoder",
     "Kind",
     "PairScorer",
     "SparseEncoder",
+    "StaticEncoder",
     "TokenEncoder",
     "TokenMatrixEncoder",
     "TokenVectors",

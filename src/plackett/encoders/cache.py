@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
+import struct
 import threading
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import numpy.typing as npt
 
 from plackett.errors import CorruptFileError
 
-__all__ = ["VectorCache"]
+__all__ = ["Arrays", "Entry", "VectorCache", "through_cache"]
 
 Arrays = tuple[npt.NDArray[Any], ...]
 Entry = tuple[Arrays, int, bool]
@@ -27,6 +30,7 @@ create table if not exists vectors (
 ) without rowid
 """
 _AT_ONCE = 500
+_NUMBER = struct.Struct("<q")
 
 
 class VectorCache:
@@ -71,7 +75,7 @@ class VectorCache:
             ) from error
 
     def get_many(self, identity: str, texts: Iterable[str]) -> dict[str, Entry]:
-        """The entries of those of the texts that have one.
+        """The entries of those of the texts that have one; their arrays cannot be written to.
 
         Raises
         ------
@@ -127,6 +131,41 @@ class VectorCache:
         self.close()
 
 
+def through_cache(
+    cache: VectorCache | None,
+    identity: str,
+    texts: Sequence[str],
+    compute: Callable[[list[str]], Mapping[str, Entry]],
+) -> tuple[list[Arrays], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The arrays of each text, the tokens read, and whether some were cut off.
+
+    Parameters
+    ----------
+    cache : what is known already; None where nothing is.
+    identity : of the encoder.
+    texts : each distinct one is computed once.
+    compute : the entries of the texts that are not known. It keeps them in the cache itself, as
+        they come, so that a run that is killed goes on where it stopped.
+
+    >>> _, tokens, _ = through_cache(
+    ...     None, "m", ["a", "b", "a"], lambda new: {text: ((), 1, False) for text in new}
+    ... )
+    >>> tokens.tolist()
+    [1, 1, 1]
+    """
+    distinct = list(dict.fromkeys(texts))
+    known = {} if cache is None else cache.get_many(identity, distinct)
+    missing = [text for text in distinct if text not in known]
+    if missing:
+        known.update(compute(missing))
+    found = [known[text] for text in texts]
+    return (
+        [arrays for arrays, _, _ in found],
+        np.array([tokens for _, tokens, _ in found], dtype=np.int64),
+        np.array([truncated for _, _, truncated in found], dtype=bool),
+    )
+
+
 def _key(identity: str, text: str) -> bytes:
     return hashlib.sha256(f"{identity}\0{text}".encode("utf-8", "surrogatepass")).digest()
 
@@ -141,15 +180,21 @@ def _packed(arrays: Arrays) -> bytes:
 
 
 def _unpacked(data: bytes) -> Arrays:
-    count = int(np.frombuffer(data, dtype="<i8", count=1)[0])
+    """The arrays of an entry, as views into its bytes where their order is this machine's."""
+    (count,) = _NUMBER.unpack_from(data)
     place, arrays = 8, []
     for _ in range(count):
-        dtype = np.dtype(data[place : place + 8].decode().strip())
-        ndim = int(np.frombuffer(data, dtype="<i8", count=1, offset=place + 8)[0])
-        shape = np.frombuffer(data, dtype="<i8", count=ndim, offset=place + 16)
+        dtype = _dtype(data[place : place + 8])
+        (ndim,) = _NUMBER.unpack_from(data, place + 8)
+        shape = struct.unpack_from(f"<{ndim}q", data, place + 16)
         place += 16 + 8 * ndim
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         values = np.frombuffer(data, dtype=dtype, count=size, offset=place)
-        arrays.append(values.reshape(shape).astype(dtype.newbyteorder("=")))
+        arrays.append(values.reshape(shape).astype(dtype.newbyteorder("="), copy=False))
         place += size * dtype.itemsize
     return tuple(arrays)
+
+
+@lru_cache(maxsize=64)
+def _dtype(name: bytes) -> np.dtype[Any]:
+    return np.dtype(name.decode().strip())

@@ -8,18 +8,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from plackett._optional import require
+from plackett.encoders.projection import Projection, read_projection
 from plackett.errors import ConfigurationError, DataError
 
-__all__ = ["ModelFolder", "find_folder"]
+__all__ = ["LATENT_POOLING", "NO_LIMIT", "ModelFolder", "digest_of", "find_folder"]
 
 # Position embeddings of these begin after the padding index, so that fewer can be used.
 POSITIONS_AFTER_PADDING = frozenset(
     {"camembert", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl"}
 )
 NO_LIMIT = 1 << 20
+LATENT_POOLING = "LatentPooling"
+"""The module that `write_pooled_model` declares."""
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "*.onnx", "onnx/*.onnx")
 
 
@@ -92,9 +95,17 @@ class ModelFolder:
         for module in self.modules:
             kind = _class_name(module)
             if kind not in known:
+                hint = " StaticEncoder reads such a folder." if kind == "StaticEmbedding" else ""
                 raise ConfigurationError(
-                    f"{self.root}: module {kind!r}; expected {', '.join(sorted(known))}."
+                    f"{self.root}: module {kind!r}; expected {', '.join(sorted(known))}.{hint}"
                 )
+
+    def module_path(self, kind: str) -> Path | None:
+        """The folder of the first declared module of a class, or None."""
+        for module in self.modules:
+            if _class_name(module) == kind:
+                return self.root / module["path"]
+        return None
 
     @cached_property
     def tokenizer_config(self) -> dict[str, Any]:
@@ -129,11 +140,69 @@ class ModelFolder:
 
     def pooling(self) -> str | None:
         """What `1_Pooling/config.json` declares, or None."""
+        path = self.module_path("Pooling")
+        if path is None:
+            return None
+        return _declared_pooling(_read(path / "config.json") or {}, self.root)
+
+    def check_max_pooling(self) -> None:
+        """Refuse sparse weights that are made otherwise than by max and log(1 + relu).
+
+        Raises
+        ------
+        ConfigurationError : `SpladePooling` declares a sum, or two logarithms.
+        """
+        path = self.module_path("SpladePooling")
+        found = {} if path is None else _read(path / "config.json") or {}
+        for name, known in (("pooling_strategy", "max"), ("activation_function", "relu")):
+            if found.get(name, known) != known:
+                raise ConfigurationError(f"{path}: {name} {found[name]!r}; expected {known!r}.")
+
+    def projections(self, of: Literal["texts", "tokens"], width: int) -> list[Projection]:
+        """The linear layers that vectors of texts, or of tokens, go through one after the other.
+
+        Raises
+        ------
+        ConfigurationError, DataError : see `read_projection`.
+        """
+        found: list[Projection] = []
         for module in self.modules:
-            if _class_name(module) == "Pooling":
-                found = _read(self.root / module["path"] / "config.json") or {}
-                return _declared_pooling(found, self.root)
-        return None
+            if _class_name(module) == "Dense":
+                path = self.root / module["path"]
+                config = _read(path / "config.json") or {}
+                found.append(read_projection(path, config, digest_of(path), of, width))
+                width = len(found[-1].weight)
+        return found
+
+    @property
+    def depth(self) -> int:
+        """How many blocks the transformer has."""
+        for name in ("num_hidden_layers", "n_layers", "n_layer", "num_layers"):
+            if isinstance(self.config.get(name), int):
+                return int(self.config[name])
+        raise DataError("no num_hidden_layers", path=self.path / "config.json")
+
+    def layers(self) -> dict[int, float] | None:
+        """The weights of layers that a module `WeightedLayerPooling` declares, or None.
+
+        The library mixes layers only where the transformer is told to hand them out.
+        """
+        path = self.module_path("WeightedLayerPooling")
+        if path is None or not self.config.get("output_hidden_states"):
+            return None
+        first = int((_read(path / "config.json") or {}).get("layer_start", 4))
+        door = require("safetensors.numpy", extra="static", purpose="read the weights of layers")
+        file = path / "model.safetensors"
+        if not file.is_file():
+            raise DataError("no weights of layers", expected="model.safetensors", path=path)
+        weights = door.load_file(file).get("layer_weights")
+        if weights is None or weights.shape != (self.depth + 1 - first,):
+            raise DataError(
+                "no weights of layers that fit",
+                expected=f"layer_weights, {self.depth + 1 - first} numbers",
+                path=file,
+            )
+        return {first + i: float(weight) for i, weight in enumerate(weights)}
 
     def max_tokens(self) -> int | None:
         """How many tokens sentence-transformers is told to read, or None."""
@@ -156,13 +225,19 @@ class ModelFolder:
         files = {self.path / "config.json", self.path / "tokenizer.json"}
         for pattern in WEIGHTS:
             files.update(self.path.glob(pattern))
-        whole = hashlib.sha256()
-        for file in sorted(file for file in files if file.is_file()):
-            whole.update(f"{file.name}\0".encode())
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    whole.update(block)
-        return whole.hexdigest()
+        return digest_of(self.path, *files)
+
+
+def digest_of(folder: Path, *files: Path) -> str:
+    """The SHA-256 digest of the names and content of files; by default of all in the folder."""
+    chosen = files or tuple(folder.iterdir())
+    whole = hashlib.sha256()
+    for file in sorted(file for file in chosen if file.is_file()):
+        whole.update(f"{file.name}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                whole.update(block)
+    return whole.hexdigest()
 
 
 def _class_name(module: dict[str, str]) -> str:

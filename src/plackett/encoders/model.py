@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from plackett.encoders.batches import token_batches
 from plackett.encoders.folders import NO_LIMIT, ModelFolder
+from plackett.encoders.layers import Layers
 from plackett.encoders.onnx_backend import OnnxBackend
 from plackett.encoders.tokens import Inputs, Template, TextTokenizer
 from plackett.encoders.torch_backend import Task, TorchBackend
@@ -45,12 +46,13 @@ class TextModel:
     Parameters
     ----------
     model : the model's folder, or a name in the hub's local cache.
-    task : which head: "pair", "hidden" or "lexical".
+    task : which head, see `Task`.
     backend : "torch", "onnx" or "onnx-int8" (see `to_onnx`).
     texts : how many texts an input has, 1 or 2.
     max_tokens : how many tokens of an input are read at most, special ones included; None for as
         many as the model can.
     threads : how many threads a call may use; None leaves it to the back end.
+    layers : which layers speak for a token, of task "hidden"; None for the last.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class TextModel:
         texts: int = 1,
         max_tokens: int | None = None,
         threads: int | None = None,
+        layers: Layers | None = None,
     ) -> None:
         if backend not in ("torch", "onnx", "onnx-int8"):
             raise ConfigurationError(
@@ -80,9 +83,9 @@ class TextModel:
         self.max_tokens = _checked_limit(max_tokens, self.folder, self.template)
         self.backend: Backend
         if backend == "torch":
-            self.backend = TorchBackend(self.folder, task, threads)
+            self.backend = TorchBackend(self.folder, task, threads, layers)
         else:
-            self.backend = OnnxBackend(self.folder, task, backend, threads)
+            self.backend = OnnxBackend(self.folder, task, backend, threads, layers)
 
     @property
     def identity(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,21 @@ import numpy.typing as npt
 
 from plackett._optional import require
 from plackett.encoders.folders import ModelFolder
+from plackett.encoders.layers import Layers
 from plackett.encoders.tokens import Inputs
-from plackett.errors import DataError
+from plackett.errors import ConfigurationError, DataError
 
-__all__ = ["INPUT_NAMES", "OUTPUT_NAMES", "OnnxBackend", "onnx_file"]
+__all__ = ["INPUT_NAMES", "LAYERS_FILE", "OUTPUT_NAMES", "OnnxBackend", "onnx_file"]
 
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
-OUTPUT_NAMES = {"pair": "logits", "hidden": "last_hidden_state", "lexical": "lexical_weights"}
+OUTPUT_NAMES = {
+    "pair": "logits",
+    "hidden": "last_hidden_state",
+    "lexical": "lexical_weights",
+    "pooled": "vectors",
+}
+LAYERS_FILE = "layers.json"
+"""Beside a network that mixes layers: their shares."""
 FILES = {"onnx": "model.onnx", "onnx-int8": "model_int8.onnx"}
 
 
@@ -47,12 +56,14 @@ class OnnxBackend:
     Parameters
     ----------
     folder : the model's folder, as `to_onnx` writes it.
-    task : "pair", "hidden" or "lexical": what the network must give.
+    task : "pair", "hidden", "lexical" or "pooled": what the network must give.
     name : "onnx" (float32) or "onnx-int8".
     threads : how many threads a call may use; None for one a core.
+    layers : the mixture of layers that the network must compute; None for the last layer.
 
     Raises
     ------
+    ConfigurationError : the network was written for other layers.
     DataError : there is no such file, ONNX Runtime cannot load it, or it gives something else.
     """
 
@@ -62,10 +73,12 @@ class OnnxBackend:
         task: str,
         name: Literal["onnx", "onnx-int8"] = "onnx",
         threads: int | None = None,
+        layers: Layers | None = None,
     ) -> None:
         self.name = name
         runtime = require("onnxruntime", extra="onnx", purpose="run a model")
         path = onnx_file(folder, name)
+        _check_layers(path, layers)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
@@ -107,3 +120,14 @@ class OnnxBackend:
         given = dict(zip(INPUT_NAMES, inputs, strict=True))
         (found,) = self._session.run([self._output], {name: given[name] for name in self._inputs})
         return np.asarray(found, dtype=np.float32)
+
+
+def _check_layers(path: Path, layers: Layers | None) -> None:
+    file = path.with_name(LAYERS_FILE)
+    written = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    found = None if written is None else tuple((int(i), float(share)) for i, share in written)
+    if found != layers:
+        raise ConfigurationError(
+            f"{path} computes layers {found or 'last'}, asked for {layers or 'last'}; write a "
+            "network by to_onnx(model, folder, task='hidden', layers=...)."
+        )

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import numpy as np
 
 from plackett._optional import require
 from plackett.encoders.folders import ModelFolder
-from plackett.encoders.onnx_backend import INPUT_NAMES, OUTPUT_NAMES, OnnxBackend
+from plackett.encoders.layers import Layers, checked_layers
+from plackett.encoders.onnx_backend import INPUT_NAMES, LAYERS_FILE, OUTPUT_NAMES, OnnxBackend
 from plackett.encoders.tokens import Inputs
 from plackett.encoders.torch_backend import Task, load_head
 from plackett.errors import ConfigurationError, DataError
@@ -26,7 +27,14 @@ KEPT = ("*.json", "*.txt", "*.model")
 TOLERANCE = 1e-3
 
 
-def to_onnx(model: str | Path, folder: str | Path, *, task: Task, int8: bool = True) -> Path:
+def to_onnx(
+    model: str | Path,
+    folder: str | Path,
+    *,
+    task: Task,
+    int8: bool = True,
+    layers: Sequence[int] | Mapping[int, float] | None = None,
+) -> Path:
     """Write a model as an ONNX network: a folder that runs without torch and transformers.
 
     The folder gets the model's configuration and tokenizer, `onnx/model.onnx` in float32 and, with
@@ -39,8 +47,10 @@ def to_onnx(model: str | Path, folder: str | Path, *, task: Task, int8: bool = T
     model : the model's folder, or a name in the hub's local cache.
     folder : where to write; it may not hold a network yet.
     task : "pair" for a cross-encoder, "hidden" for dense vectors and token matrices, "lexical" for
-        sparse weights.
+        sparse weights, "pooled" for vectors by a trained pooling.
     int8 : whether to write the 8-bit network as well.
+    layers : the layers that the encoder will be given, of task "hidden"; None for what the folder
+        declares, or the last.
 
     Raises
     ------
@@ -57,8 +67,14 @@ def to_onnx(model: str | Path, folder: str | Path, *, task: Task, int8: bool = T
     if path.exists():
         raise DataError("a network already", remedy="give another folder", path=path)
     # Written out, attention has no look for NaN in every row, which a fused one is exported with.
-    head = load_head(source, task, attention="eager")
+    wanted = source.layers() if layers is None and task == "hidden" else layers
+    if wanted is not None and task != "hidden":
+        raise ConfigurationError(f"layers = {layers!r} of task {task!r}; expected 'hidden'.")
+    mixture = None if wanted is None else checked_layers(wanted, source.depth)
+    head = load_head(source, task, "eager", mixture)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if mixture is not None:
+        path.with_name(LAYERS_FILE).write_text(json.dumps(mixture), encoding="utf-8")
     for pattern in KEPT:
         for file in source.path.glob(pattern):
             # What a network no longer has, such as a list of modules, must not be declared.
@@ -67,7 +83,7 @@ def to_onnx(model: str | Path, folder: str | Path, *, task: Task, int8: bool = T
     _copy_declarations(source, target)
     _export(head, path, task)
     try:
-        _check(head, ModelFolder(target), task)
+        _check(head, ModelFolder(target), task, mixture)
     except DataError:
         path.unlink()
         raise
@@ -134,11 +150,11 @@ def _silent() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _check(head: Any, folder: ModelFolder, task: Task) -> None:
+def _check(head: Any, folder: ModelFolder, task: Task, layers: Layers | None) -> None:
     torch = require("torch", extra="text", purpose="export a model")
     example = _example(12)
     longer = Inputs(*(np.tile(part, (3, 2)) for part in example))
-    backend = OnnxBackend(folder, task, "onnx")
+    backend = OnnxBackend(folder, task, "onnx", layers=layers)
     for inputs in (example, longer):
         with torch.inference_mode():
             wanted = head(*(torch.from_numpy(part) for part in inputs)).numpy()

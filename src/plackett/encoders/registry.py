@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from plackett._registry import Registry
+from plackett.encoders.cache import VectorCache
 
 __all__ = ["describe_encoder", "encoder_names", "parse_encoder", "register_encoder"]
 
@@ -44,11 +46,19 @@ def parse_encoder(text: str) -> Any:
     return _ENCODERS.make(text, example="TransformerEncoder('path/to/model')")
 
 
-def describe_encoder(encoder: object) -> str:
-    """`Class('model', name=value)`: parameters that are not at their defaults, by attributes."""
+def describe_encoder(encoder: object, *, without: Collection[str] = ()) -> str:
+    """`Class('model', name=value)`: parameters that are not at their defaults, by attributes.
+
+    A cache of vectors is told by its path; one in memory, and the parameters `without`, are left
+    out, as no description could bring them back.
+    """
     parts = []
     for name, parameter in inspect.signature(type(encoder)).parameters.items():
         value = getattr(encoder, name)
+        if isinstance(value, VectorCache):
+            value = None if value.path is None else str(value.path)
+        if name in without:
+            continue
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             parts.append(repr(value))
         elif value is not parameter.default and value != parameter.default:

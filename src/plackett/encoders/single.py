@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plackett.encoders.base import Kind, check_texts
-from plackett.encoders.cache import VectorCache
+from plackett.encoders.cache import Arrays, Entry, VectorCache, through_cache
+from plackett.encoders.layers import Layers
 from plackett.encoders.model import BackendName, TextModel, cut_single
 from plackett.encoders.tokens import Inputs
 from plackett.encoders.torch_backend import Task
@@ -18,7 +18,6 @@ from plackett.errors import ConfigurationError
 
 __all__ = ["SingleTextModel"]
 
-Arrays = tuple[npt.NDArray[Any], ...]
 Take = Callable[[Inputs, npt.NDArray[np.float32]], list[Arrays]]
 
 
@@ -27,7 +26,7 @@ class SingleTextModel:
 
     Parameters
     ----------
-    model, task, backend, max_tokens, threads : see `TextModel`.
+    model, task, backend, max_tokens, threads, layers : see `TextModel`.
     prompts : what is put before each kind of text.
     batch_tokens : how many tokens a batch has at most, padding included.
     cache : a file of results, a `VectorCache`, or None.
@@ -46,10 +45,13 @@ class SingleTextModel:
         batch_tokens: int,
         cache: VectorCache | str | None,
         settings: str,
+        layers: Layers | None = None,
     ) -> None:
         if batch_tokens < 1:
             raise ConfigurationError(f"batch_tokens = {batch_tokens}; expected 1 or more.")
-        self.text = TextModel(model, task, backend=backend, max_tokens=max_tokens, threads=threads)
+        self.text = TextModel(
+            model, task, backend=backend, max_tokens=max_tokens, threads=threads, layers=layers
+        )
         self.prompts, self.batch_tokens, self.settings = prompts, batch_tokens, settings
         self.cache = VectorCache(cache) if isinstance(cache, str) else cache
 
@@ -73,29 +75,15 @@ class SingleTextModel:
             raise ConfigurationError(f"kind = {kind!r}; expected 'query' or 'document'.")
         prompt = self.prompts.get(kind, "")
         checked = [prompt + text for text in check_texts(texts)]
-        distinct = list(dict.fromkeys(checked))
-        known = self._remembered(distinct)
-        missing = [text for text in distinct if text not in known]
-        known.update(self._computed(missing, take))
-        found = [known[text] for text in checked]
-        return (
-            [result[0] for result in found],
-            np.array([result[1] for result in found], dtype=np.int64),
-            np.array([result[2] for result in found], dtype=bool),
+        return through_cache(
+            self.cache, self.identity, checked, lambda missing: self._computed(missing, take)
         )
 
-    def _remembered(self, texts: list[str]) -> dict[str, tuple[Arrays, int, bool]]:
-        if self.cache is None:
-            return {}
-        return self.cache.get_many(self.identity, texts)
-
-    def _computed(self, texts: list[str], take: Take) -> dict[str, tuple[Arrays, int, bool]]:
-        if not texts:
-            return {}
+    def _computed(self, texts: list[str], take: Take) -> dict[str, Entry]:
         ids = self.text.tokenizer.encode(texts)
         parts = cut_single(self.text, ids)
         overhead = self.text.template.overhead
-        done: dict[str, tuple[Arrays, int, bool]] = {}
+        done: dict[str, Entry] = {}
 
         def collect(
             rows: npt.NDArray[np.int64], inputs: Inputs, output: npt.NDArray[np.float32]

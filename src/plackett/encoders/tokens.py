@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,12 +100,28 @@ class TextTokenizer:
     def encode(self, texts: Sequence[str]) -> list[Ids]:
         """The token ids of each text, without special tokens; each distinct text is read once."""
         distinct = list(dict.fromkeys(texts))
-        found = self._tokenizer.encode_batch(distinct, add_special_tokens=False)
+        # The fast one leaves out where tokens lie in the text; older libraries have it not.
+        encode = getattr(self._tokenizer, "encode_batch_fast", self._tokenizer.encode_batch)
+        found = encode(distinct, add_special_tokens=False)
         ids = {
             text: np.array(encoding.ids, dtype=np.int32)
             for text, encoding in zip(distinct, found, strict=True)
         }
         return [ids[text] for text in texts]
+
+    @property
+    def size(self) -> int:
+        """One more than the greatest token id."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of the token that stands for what is not in the vocabulary, if there is one."""
+        model = json.loads(self._tokenizer.to_str())["model"]
+        if model.get("unk_token") is not None:
+            return self._tokenizer.token_to_id(model["unk_token"])
+        found = model.get("unk_id")
+        return None if found is None else int(found)
 
     def decode(self, ids: Ids) -> str:
         """The text of token ids, as far as it can be told."""

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett._optional import require
-from plackett.encoders.folders import ModelFolder
+from plackett.encoders.folders import LATENT_POOLING, ModelFolder
+from plackett.encoders.layers import Layers
 from plackett.encoders.tokens import Inputs
 from plackett.errors import DataError
 
@@ -19,19 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Task", "TorchBackend", "load_head"]
 
-Task = Literal["pair", "hidden", "lexical"]
-"""What a network gives: a pair's logits, token vectors, or weights over the vocabulary."""
+Task = Literal["pair", "hidden", "lexical", "pooled", "layer-means", "layer-ends"]
+"""What a network gives: a pair's logits; token vectors; weights over the vocabulary; vectors by the
+folder's trained pooling; or a vector for each layer, the mean of its tokens or its last token."""
 
-CLASSES = {
-    "pair": "AutoModelForSequenceClassification",
-    "hidden": "AutoModel",
-    "lexical": "AutoModelForMaskedLM",
-}
+CLASSES = {"pair": "AutoModelForSequenceClassification", "lexical": "AutoModelForMaskedLM"}
 # No result of ours passes through these, so that drawing them at random harms nothing.
-UNUSED = {"hidden": ("pooler.",), "pair": (), "lexical": ()}
+UNUSED = {"pair": (), "lexical": ()}
 
 
-def load_head(folder: ModelFolder, task: Task, attention: str | None = None) -> nn.Module:
+def load_head(
+    folder: ModelFolder,
+    task: Task,
+    attention: str | None = None,
+    layers: Layers | None = None,
+) -> nn.Module:
     """The network of a folder with the head for a task, in float32, ready to run or export.
 
     Parameters
@@ -40,6 +43,7 @@ def load_head(folder: ModelFolder, task: Task, attention: str | None = None) -> 
     task : the head.
     attention : the implementation that transformers shall use, such as "eager"; None for its own
         choice.
+    layers : which layers speak for a token, of task "hidden"; None for the last.
 
     Raises
     ------
@@ -49,22 +53,32 @@ def load_head(folder: ModelFolder, task: Task, attention: str | None = None) -> 
     transformers = require("transformers", extra="text", purpose="run a model")
     modules = require("plackett.encoders.torch_modules", extra="text", purpose="run a model")
     model = _load(transformers, folder, task, attention)
-    heads = {
-        "pair": modules.PairHead,
-        "hidden": modules.HiddenHead,
-        "lexical": modules.LexicalHead,
-    }
-    return heads[task](model, folder.takes_types).eval()  # type: ignore[no-any-return]
+    if task == "hidden":
+        head = modules.HiddenHead(model, folder.takes_types, layers)
+    elif task == "pooled":
+        learned = require(
+            "plackett.encoders.latent_pooling_torch", extra="text", purpose="run a model"
+        )
+        pooling = learned.LatentPooling.load(folder.module_path(LATENT_POOLING))
+        head = modules.PooledHead(model, folder.takes_types, pooling)
+    elif task in ("layer-means", "layer-ends"):
+        tokens = "mean" if task == "layer-means" else "last"
+        head = modules.LayerStatesHead(model, folder.takes_types, tokens)
+    else:
+        kinds = {"pair": modules.PairHead, "lexical": modules.LexicalHead}
+        head = kinds[task](model, folder.takes_types)
+    return head.eval()  # type: ignore[no-any-return]
 
 
 def _load(transformers: Any, folder: ModelFolder, task: Task, attention: str | None) -> Any:
     torch = require("torch", extra="text", purpose="run a model")
     # What is drawn for weights that are missing, and then refused, must not disturb the caller's
     # random numbers.
+    kind = CLASSES.get(task, "AutoModel")
     with _quiet(transformers), torch.random.fork_rng(devices=[]):
         broken = require("safetensors", extra="text", purpose="read weights").SafetensorError
         try:
-            model, report = getattr(transformers, CLASSES[task]).from_pretrained(
+            model, report = getattr(transformers, kind).from_pretrained(
                 folder.path,
                 output_loading_info=True,
                 local_files_only=True,
@@ -76,12 +90,13 @@ def _load(transformers: Any, folder: ModelFolder, task: Task, attention: str | N
             raise DataError(
                 f"a model that transformers cannot load ({error})", path=folder.path
             ) from error
-    missing = sorted(name for name in report["missing_keys"] if not name.startswith(UNUSED[task]))
+    unused = UNUSED.get(task, ("pooler.",))
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith(unused))
     wrong = sorted(str(name) for name in report["mismatched_keys"])
     if missing or wrong:
         raise DataError(
             f"no weights for {', '.join(missing + wrong)}",
-            expected=f"a model with everything that {CLASSES[task]} has",
+            expected=f"a model with everything that {kind} has",
             remedy="give a model that was trained for this task",
             path=folder.path,
         )
@@ -114,6 +129,7 @@ class TorchBackend:
     folder : the model's folder.
     task : the head.
     threads : how many threads a call may use; None for as many as torch is set to.
+    layers : see `load_head`.
 
     Raises
     ------
@@ -122,9 +138,15 @@ class TorchBackend:
 
     name = "torch"
 
-    def __init__(self, folder: ModelFolder, task: Task, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: ModelFolder,
+        task: Task,
+        threads: int | None = None,
+        layers: Layers | None = None,
+    ) -> None:
         modules = require("plackett.encoders.torch_modules", extra="text", purpose="run a model")
-        self._module = modules.packed(load_head(folder, task))
+        self._module = modules.packed(load_head(folder, task, layers=layers))
         self._threads = threads
 
     @contextmanager

@@ -8,7 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HiddenHead", "LexicalHead", "PackedLinear", "PairHead", "packed"]
+from plackett.encoders.layers import Layers
+
+__all__ = [
+    "HiddenHead",
+    "LayerStatesHead",
+    "LexicalHead",
+    "PackedLinear",
+    "PairHead",
+    "PooledHead",
+    "packed",
+]
 
 
 class _Head(nn.Module):
@@ -16,10 +26,13 @@ class _Head(nn.Module):
         super().__init__()
         self.model, self.takes_types = model, takes_types
 
-    def _outputs(self, ids: Tensor, mask: Tensor, types: Tensor) -> Any:
+    def _outputs(
+        self, ids: Tensor, mask: Tensor, types: Tensor, *, all_layers: bool = False
+    ) -> Any:
+        given = {"input_ids": ids, "attention_mask": mask}
         if self.takes_types:
-            return self.model(input_ids=ids, attention_mask=mask, token_type_ids=types)
-        return self.model(input_ids=ids, attention_mask=mask)
+            given["token_type_ids"] = types
+        return self.model(**given, output_hidden_states=True) if all_layers else self.model(**given)
 
 
 class PairHead(_Head):
@@ -31,11 +44,74 @@ class PairHead(_Head):
 
 
 class HiddenHead(_Head):
-    """The last layer's token vectors, `float[b, l, d]`."""
+    """Token vectors, `float[b, l, d]`: the last layer's, or a mixture of layers.
+
+    Parameters
+    ----------
+    layers : see `Layers`; None for the last alone.
+    """
+
+    def __init__(self, model: nn.Module, takes_types: bool, layers: Layers | None = None) -> None:
+        super().__init__(model, takes_types)
+        self.layers = layers
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
         """ids, mask, types: `int64[b, l]`."""
-        return self._outputs(ids, mask, types).last_hidden_state  # type: ignore[no-any-return]
+        if self.layers is None:
+            return self._outputs(ids, mask, types).last_hidden_state  # type: ignore[no-any-return]
+        states = self._outputs(ids, mask, types, all_layers=True).hidden_states
+        (first, share), *others = self.layers
+        mixed: Tensor = share * states[first]
+        for layer, share in others:
+            mixed = mixed + share * states[layer]
+        return mixed
+
+
+class LayerStatesHead(_Head):
+    """A vector for each layer, its tokens pooled, `float[b, blocks + 1, d]`.
+
+    Parameters
+    ----------
+    tokens : "mean", or "last" for the last token.
+    """
+
+    def __init__(self, model: nn.Module, takes_types: bool, tokens: str = "mean") -> None:
+        super().__init__(model, takes_types)
+        self.tokens = tokens
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+        """ids, mask, types: `int64[b, l]`."""
+        states = self._outputs(ids, mask, types, all_layers=True).hidden_states
+        if self.tokens == "mean":
+            weights = mask.to(states[0].dtype)
+        else:
+            # The last token is the one that no other follows.
+            follows = torch.nn.functional.pad(mask[:, 1:], (0, 1))
+            weights = (mask * (1 - follows)).to(states[0].dtype)
+        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1.0)
+        return torch.stack([(weights[:, :, None] * state).sum(dim=1) for state in states], dim=1)
+
+
+class PooledHead(_Head):
+    """Vectors of texts by a trained pooling, `float[b, d]`.
+
+    Parameters
+    ----------
+    pooling : a `LatentPooling`.
+    """
+
+    def __init__(self, model: nn.Module, takes_types: bool, pooling: Any) -> None:
+        super().__init__(model, takes_types)
+        self.pooling = pooling
+        by_layers = pooling.over == "layers"
+        self.states = LayerStatesHead(model, takes_types, pooling.tokens) if by_layers else None
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+        """ids, mask, types: `int64[b, l]`."""
+        if self.states is not None:
+            return self.pooling(self.states(ids, mask, types))  # type: ignore[no-any-return]
+        hidden = self._outputs(ids, mask, types).last_hidden_state
+        return self.pooling(hidden, mask)  # type: ignore[no-any-return]
 
 
 class LexicalHead(_Head):

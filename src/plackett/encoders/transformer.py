@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,12 +17,13 @@ from plackett.encoders.base import (
     TokenEncoder,
     TokenVectors,
 )
-from plackett.encoders.cache import VectorCache
-from plackett.encoders.folders import ModelFolder
+from plackett.encoders.cache import Arrays, VectorCache
+from plackett.encoders.folders import LATENT_POOLING, ModelFolder, digest_of
+from plackett.encoders.layers import Layers, checked_layers
 from plackett.encoders.model import BackendName
 from plackett.encoders.pooling import Pooling, checked_pooling, normalised, pool
 from plackett.encoders.registry import describe_encoder, register_encoder
-from plackett.encoders.single import Arrays, SingleTextModel
+from plackett.encoders.single import SingleTextModel
 from plackett.encoders.tokens import Inputs
 from plackett.encoders.torch_backend import Task
 from plackett.errors import ConfigurationError
@@ -47,7 +48,15 @@ class _OneModel:
     cache: VectorCache | str | None
     threads: int | None
 
-    def _open(self, folder: ModelFolder, task: Task, *, size: str, settings: str) -> None:
+    def _open(
+        self,
+        folder: ModelFolder,
+        task: Task,
+        *,
+        size: str,
+        settings: str,
+        layers: Layers | None = None,
+    ) -> None:
         """`size` is the entry of `config.json` that says how long a vector is."""
         declared = folder.prompts()
         prompts: dict[Kind, str] = {
@@ -68,6 +77,7 @@ class _OneModel:
             batch_tokens=self.batch_tokens,
             cache=self.cache,
             settings=settings,
+            layers=layers,
         )
         self._dimension = int(folder.config[size])
 
@@ -90,18 +100,23 @@ class TransformerEncoder(_OneModel, DenseEncoder):
     """Texts to vectors: a transformer's token vectors, pooled.
 
     Folders of sentence-transformers declare pooling, length, prompts and whether vectors have
-    length 1; for others, `pooling` must be given, for no model's name tells it.
+    length 1; for others, `pooling` must be given, for no model's name tells it. A folder with a
+    trained pooling (`write_pooled_model`) is pooled by that.
 
     Parameters
     ----------
     model : the model's folder, or a name in the hub's local cache. Nothing is downloaded.
     pooling : see `Pooling`; None for what the folder declares.
+    layers : whose states are mixed before they are pooled: layers of equal share, such as
+        (0, -1), or a weight each, such as {-1: 0.7, -2: 0.3}; 0 is what goes into the first block,
+        -1 the last. None for what the folder declares (`WeightedLayerPooling`), or the last.
     normalise : whether vectors are made of length 1; None for what the folder declares.
     query_prompt, document_prompt : put before texts; None for what the folder declares, "" for
         none.
     max_tokens : how many tokens of a text are read at most, special ones and prompt included; None
         for what the folder declares, or as many as the model can.
-    backend : "torch", "onnx" or "onnx-int8" (see `to_onnx`, task "hidden").
+    backend : "torch", "onnx" or "onnx-int8" (see `to_onnx`, task "hidden", or "pooled" for a
+        trained pooling).
     batch_tokens : how many tokens a batch has at most, padding included.
     cache : a file of vectors, or a `VectorCache`; None encodes anew each time.
     threads : how many threads a call may use; None leaves it to the back end.
@@ -120,6 +135,7 @@ class TransformerEncoder(_OneModel, DenseEncoder):
         model: str,
         *,
         pooling: Pooling | None = None,
+        layers: Sequence[int] | Mapping[int, float] | None = None,
         normalise: bool | None = None,
         query_prompt: str | None = None,
         document_prompt: str | None = None,
@@ -130,19 +146,44 @@ class TransformerEncoder(_OneModel, DenseEncoder):
         threads: int | None = None,
     ) -> None:
         self.model, self.pooling, self.normalise = model, pooling, normalise
+        self.layers = layers
         self.query_prompt, self.document_prompt = query_prompt, document_prompt
         self.max_tokens, self.backend, self.batch_tokens = max_tokens, backend, batch_tokens
         self.cache, self.threads = cache, threads
         folder = ModelFolder.find(model)
-        folder.check_modules({"Transformer", "Pooling", "Normalize"})
-        chosen = folder.pooling() if pooling is None else pooling
+        folder.check_modules(
+            {"Transformer", "WeightedLayerPooling", "Pooling", LATENT_POOLING, "Dense", "Normalize"}
+        )
+        self.normalised = folder.normalises() if normalise is None else normalise
+        task, mixture, settings = self._pooled(folder)
+        self._projections = folder.projections("texts", int(folder.config["hidden_size"]))
+        for projection in self._projections:
+            settings += f":{projection.digest}"
+        settings = f"dense:{settings}:{self.normalised}"
+        self._open(folder, task, size="hidden_size", settings=settings, layers=mixture)
+        if self._projections:
+            self._dimension = len(self._projections[-1].weight)
+
+    def _pooled(self, folder: ModelFolder) -> tuple[Task, Layers | None, str]:
+        """How token vectors become one: what the network does, of which layers, and its name."""
+        self._pooling: Pooling | None = None
+        learned = folder.module_path(LATENT_POOLING)
+        if learned is not None and self.pooling is None:
+            if self.layers is not None:
+                raise ConfigurationError(
+                    f"layers = {self.layers!r}; the trained pooling of {folder.root} chooses them. "
+                    "Give pooling= as well to leave it out."
+                )
+            return "pooled", None, f"latent:{digest_of(learned)}"
+        chosen = folder.pooling() if self.pooling is None else self.pooling
         if chosen is None:
             raise ConfigurationError(f"{folder.root} declares no pooling; give pooling=...")
         self._pooling = checked_pooling(chosen)
-        self.normalised = folder.normalises() if normalise is None else normalise
-        self._open(
-            folder, "hidden", size="hidden_size", settings=f"dense:{chosen}:{self.normalised}"
-        )
+        wanted = folder.layers() if self.layers is None else self.layers
+        if wanted is None:
+            return "hidden", None, str(chosen)
+        mixture = checked_layers(wanted, folder.depth)
+        return "hidden", mixture, str(chosen) if mixture is None else f"{chosen}:{mixture!r}"
 
     def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[Floats]:
         """Vectors of texts: `float32[n, d]`."""
@@ -153,7 +194,10 @@ class TransformerEncoder(_OneModel, DenseEncoder):
         return Encoded(values, tokens, truncated)
 
     def _take(self, inputs: Inputs, hidden: Floats) -> list[Arrays]:
-        vectors = pool(hidden, inputs.mask, self._pooling)
+        # A trained pooling is part of the network.
+        vectors = hidden if self._pooling is None else pool(hidden, inputs.mask, self._pooling)
+        for projection in self._projections:
+            vectors = projection(vectors)
         if self.normalised:
             vectors = normalised(vectors)
         return [(vector.copy(),) for vector in vectors]
@@ -201,6 +245,8 @@ class TransformerSparseEncoder(_OneModel, SparseEncoder):
         if top_k is not None and top_k < 1:
             raise ConfigurationError(f"top_k = {top_k}; expected 1 or more, or None for all.")
         folder = ModelFolder.find(model)
+        folder.check_modules({"Transformer", "MLMTransformer", "SpladePooling"})
+        folder.check_max_pooling()
         self._open(folder, "lexical", size="vocab_size", settings=f"sparse:{top_k}")
 
     def encode_all(self, texts: Sequence[str], kind: Kind = "document") -> Encoded[csr_matrix]:
@@ -231,7 +277,8 @@ class TransformerSparseEncoder(_OneModel, SparseEncoder):
 class TokenMatrixEncoder(_OneModel, TokenEncoder):
     """Texts to the vectors of their tokens, for late interaction.
 
-    Special tokens are left out unless a text has no other.
+    Special tokens are left out unless a text has no other. A linear layer over token vectors that
+    the folder declares, as ColBERT's, is applied; its query expansion by [MASK] tokens is not.
 
     Parameters
     ----------
@@ -243,7 +290,8 @@ class TokenMatrixEncoder(_OneModel, TokenEncoder):
 
     Raises
     ------
-    ConfigurationError : parameters that do not fit, or a folder that declares a projection.
+    ConfigurationError : parameters that do not fit, or a folder that declares a module that is not
+        computed here.
     DataError : no such model, missing weights, or weights that are not finite.
 
     Reference: Khattab & Zaharia, "ColBERT", SIGIR 2020.
@@ -270,8 +318,14 @@ class TokenMatrixEncoder(_OneModel, TokenEncoder):
         if keep not in ("all", "no-punctuation"):
             raise ConfigurationError(f"keep = {keep!r}; expected 'all' or 'no-punctuation'.")
         folder = ModelFolder.find(model)
-        folder.check_modules({"Transformer", "Pooling", "Normalize"})
-        self._open(folder, "hidden", size="hidden_size", settings=f"tokens:{normalise}:{keep}")
+        folder.check_modules({"Transformer", "Pooling", "Dense", "Normalize"})
+        self._projections = folder.projections("tokens", int(folder.config["hidden_size"]))
+        settings = f"tokens:{normalise}:{keep}"
+        for projection in self._projections:
+            settings += f":{projection.digest}"
+        self._open(folder, "hidden", size="hidden_size", settings=settings)
+        if self._projections:
+            self._dimension = len(self._projections[-1].weight)
         template = self._model.text.template
         # Where the text's tokens are in an input, and which of them count.
         self._first, self._last = len(template.specials[0]), len(template.specials[1])
@@ -287,7 +341,11 @@ class TokenMatrixEncoder(_OneModel, TokenEncoder):
         return Encoded(TokenVectors(values, offsets), tokens, truncated)
 
     def _take(self, inputs: Inputs, hidden: Floats) -> list[Arrays]:
-        vectors = normalised(hidden) if self.normalise else hidden
+        vectors = hidden
+        for projection in self._projections:
+            vectors = projection(vectors)
+        if self.normalise:
+            vectors = normalised(vectors)
         out: list[Arrays] = []
         for row, length in enumerate(inputs.mask.sum(axis=1).tolist()):
             places = np.arange(self._first, length - self._last)

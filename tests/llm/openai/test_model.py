@@ -32,13 +32,13 @@ from plackett.llm import (
 )
 from plackett.llm.openai.answers import _start, read_generation, read_labels
 from plackett.llm.openai.model import OpenAI
-from plackett.llm.token_counts import EstimatedTokens, TokenizerFile
 from plackett.transport.budget import Budget, BudgetExceededError
 from plackett.transport.cache import AnswerCache, MissingAnswerError
 from plackett.transport.event_loop import run_blocking
 from plackett.transport.http_errors import AccessError
 from plackett.transport.records import CallLog
 from plackett.transport.secrets import Secret
+from plackett.transport.token_counts import EstimatedTokens, TokenizerFile
 
 KEY = "sk-hidden-0123456789abcdef"
 PROMPT = Prompt((Message("system", "Judge."), Message("user", "Is {it} red?")))

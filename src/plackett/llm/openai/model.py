@@ -31,12 +31,12 @@ from plackett.llm.requests import (
     Request,
     TokenLikelihood,
 )
-from plackett.llm.token_counts import token_counter
 from plackett.transport.http import HttpTransport
 from plackett.transport.http_errors import AccessError, HttpError
 from plackett.transport.limits import Limits
 from plackett.transport.retries import RetryPolicy
 from plackett.transport.secrets import Secret
+from plackett.transport.token_counts import token_counter
 
 __all__ = ["OpenAI"]
 

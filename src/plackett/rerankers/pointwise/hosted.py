@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from plackett.errors import ConfigurationError
-from plackett.llm.token_counts import EstimatedTokens
 from plackett.rerankers.base import Outcome, TextReranker
 from plackett.rerankers.pointwise.hosted_services import (
     Service,
@@ -27,6 +26,7 @@ from plackett.transport.limits import Limits
 from plackett.transport.records import CallLog, CallRecord
 from plackett.transport.retries import RetryPolicy
 from plackett.transport.secrets import Secret
+from plackett.transport.token_counts import EstimatedTokens
 
 __all__ = ["Hosted"]
 
