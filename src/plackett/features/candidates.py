@@ -134,9 +134,13 @@ class Candidates:
     _shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def shared(self, key: Any, compute: Callable[[], Any]) -> Any:
-        """What several features read: `compute()`, called once for a key."""
+        """What several features read: `compute()`, called once for a key; an array may not be
+        written to."""
         if key not in self._shared:
-            self._shared[key] = compute()
+            found = compute()
+            if isinstance(found, np.ndarray):
+                found.flags.writeable = False
+            self._shared[key] = found
         return self._shared[key]
 
     @property
@@ -182,8 +186,17 @@ class Candidates:
 
     def sum_by_row(self, values: Floats) -> Floats:
         """The sum over the entries of each row, `float64[n]`; 0 for a query without known terms."""
-        sums = np.bincount(self.entry_row, weights=values, minlength=self.n_rows)
-        return sums.astype(np.float64, copy=False)
+        sums = np.zeros(self.n_rows)
+        if len(values):
+            starts, filled = self._filled_rows
+            sums[filled] = np.add.reduceat(values, starts)
+        return sums
+
+    @cached_property
+    def _filled_rows(self) -> tuple[Integers, Integers]:
+        """Where the entries begin of the rows that have any, and these rows."""
+        filled = np.flatnonzero(np.diff(self.entry_offsets))
+        return self.entry_offsets[filled], filled
 
     def sum_by_query(self, values: Floats) -> Floats:
         """Per row, the sum over its query's distinct terms of `values`, `float64[terms]`."""
@@ -196,12 +209,17 @@ class Candidates:
 
     def frequency(self, field: str | None = None) -> Floats:
         """tf of every entry, in the whole document or in one field."""
-        counts = self.matches.frequency
-        if field is None:
-            total: Floats = counts.sum(axis=0, dtype=np.float64)
-            return total
-        one: Floats = counts[self.index.fields.index(field)].astype(np.float64)
-        return one
+
+        def compute() -> Floats:
+            counts = self.matches.frequency
+            if field is None:
+                total: Floats = counts.sum(axis=0, dtype=np.float64)
+                return total
+            one: Floats = counts[self.index.fields.index(field)].astype(np.float64)
+            return one
+
+        found: Floats = self.shared(("frequency", field), compute)
+        return found
 
     def length(self, field: str | None = None) -> Floats:
         """Tokens of every row's document, or of one field of it, `float64[n]`."""

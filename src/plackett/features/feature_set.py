@@ -21,7 +21,7 @@ from plackett.features.candidates import Candidates, QueryTerms
 from plackett.features.custom import column_feature, function_feature
 from plackett.features.grading import grades_of, texts_of
 from plackett.features.part_scores import part_features
-from plackett.features.registry import get
+from plackett.features.registry import get, names
 from plackett.features.reopening import reopened
 from plackett.features.saving import read_schema, write_schema
 from plackett.features.scaling import SCALINGS, Scaling, scaled
@@ -142,6 +142,35 @@ class FeatureSet:
                 if name not in columns:
                     raise UnknownNameError("column of this lexical set", name, columns)
             columns = list(wanted)
+        return cls.of(columns, source, normalise=normalise, threads=threads)
+
+    @classmethod
+    def full(
+        cls,
+        index: Any,
+        *,
+        fields: Iterable[str] | None = None,
+        normalise: Scaling = "none",
+        threads: int | None = None,
+    ) -> FeatureSet:
+        """Every feature that the index can tell, of the whole document and of each field.
+
+        The families of the MSLR collections and more: 41 columns, and 27 for each field. Where
+        there is enough to learn from, a ranker makes its choice among them.
+
+        Parameters
+        ----------
+        index : an `InvertedIndex` with forward tokens, or a `BM25`.
+        fields : which fields; by default all of an index that has more than one. `()` for none.
+        normalise, threads : as for `FeatureSet`.
+        """
+        source = index_of(index)
+        if fields is None:
+            fields = source.fields if len(source.fields) > 1 else ()
+        known = [feature for feature in map(get, names()) if feature.kind == "index"]
+        columns = [feature.name for feature in known]
+        by_field = [feature.name for feature in known if feature.by_field]
+        columns += [f"{field}.{name}" for field in fields for name in by_field]
         return cls.of(columns, source, normalise=normalise, threads=threads)
 
     @classmethod

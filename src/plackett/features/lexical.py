@@ -12,7 +12,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from plackett.data.ragged import concatenate_ranges
 from plackett.features.candidates import Candidates
 from plackett.features.registry import feature
 from plackett.features.term_statistics import mean_of_terms, shares
@@ -29,9 +28,15 @@ LARGEST_SHARE = 0.99999
 
 def background(candidates: Candidates) -> Floats:
     """p = cf / |C| of every entry."""
-    stats = candidates.statistics
-    shares: Floats = stats.collection_frequency[candidates.entry_term] / max(stats.n_tokens, 1.0)
-    return shares
+
+    def compute() -> Floats:
+        stats = candidates.statistics
+        frequency = stats.collection_frequency[candidates.entry_term]
+        share: Floats = frequency / max(stats.n_tokens, 1.0)
+        return share
+
+    found: Floats = candidates.shared("background", compute)
+    return found
 
 
 @feature(
@@ -156,18 +161,21 @@ def cosine(candidates: Candidates, field: str | None) -> Floats:
 
 def _document_norms(candidates: Candidates) -> Floats:
     """The length of each row's document as a vector of 1 + ln tf."""
-    index, fields = candidates.index, len(candidates.index.fields)
+    from plackett.features.norm_kernels import document_norms
+
+    index = candidates.index
     documents, row_document = np.unique(candidates.document, return_inverse=True)
-    starts = np.asarray(index.token_offsets)[documents * fields]
-    lengths = index.document_lengths[documents].astype(np.int64)
-    owner = np.repeat(np.arange(len(documents), dtype=np.int64), lengths)
-    tokens = np.asarray(index.tokens)[concatenate_ranges(starts, lengths)].astype(np.int64)
-    keys, tf = np.unique(owner * index.n_terms + tokens, return_counts=True)
-    squares = np.bincount(
-        keys // max(index.n_terms, 1), weights=(1.0 + np.log(tf)) ** 2, minlength=len(documents)
+    norms = np.empty(len(documents))
+    document_norms(
+        documents,
+        np.asarray(index.tokens),
+        np.asarray(index.token_offsets),
+        len(index.fields),
+        index.n_terms,
+        norms,
     )
-    norms: Floats = np.sqrt(squares)[row_document.reshape(-1)]
-    return norms
+    found: Floats = norms[row_document.reshape(-1)]
+    return found
 
 
 @feature(

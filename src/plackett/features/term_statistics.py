@@ -24,7 +24,12 @@ Summary = Callable[[Candidates, Floats], Floats]
 def shares(candidates: Candidates, field: str | None) -> tuple[Floats, Floats]:
     """tf of every entry, and tf / dl, which is 0 in an empty document."""
     tf = candidates.frequency(field)
-    return tf, tf / np.maximum(candidates.length(field), 1.0)[candidates.entry_row]
+
+    def compute() -> Floats:
+        share: Floats = tf / np.maximum(candidates.length(field), 1.0)[candidates.entry_row]
+        return share
+
+    return tf, candidates.shared(("share", field), compute)
 
 
 def mean_of_terms(candidates: Candidates, values: Floats) -> Floats:
@@ -61,8 +66,12 @@ def _share(candidates: Candidates, field: str | None) -> Floats:
 
 
 def _tf_idf(candidates: Candidates, field: str | None) -> Floats:
-    idf: Floats = candidates.statistics.log_idf[candidates.entry_term]
-    return candidates.frequency(field) * idf
+    def compute() -> Floats:
+        idf: Floats = candidates.statistics.log_idf[candidates.entry_term]
+        return candidates.frequency(field) * idf
+
+    found: Floats = candidates.shared(("tf idf", field), compute)
+    return found
 
 
 _SUMMARIES: dict[str, tuple[str, str, Summary]] = {
