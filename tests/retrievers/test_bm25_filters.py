@@ -1,7 +1,9 @@
 """BM25 by columns: what is found is what is left of all results when the others are taken out."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from plackett.data.texts import Corpus, Queries
 from plackett.errors import CorruptFileError, DataError
-from plackett.retrievers import BM25
+from plackett.retrievers import BM25, Expanded, Lexical, SyntaxSearch
 
 N = 120
 WORDS = np.array([f"w{i}" for i in range(15)])
@@ -169,3 +171,31 @@ def test_damage_to_the_columns_is_told(tmp_path: Path) -> None:
     file.write_bytes(whole[:-1])
     with pytest.raises(CorruptFileError, match="bytes"):
         BM25.open(folder)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda bm25: Lexical(bm25, "Dirichlet(mu=5)"),
+        lambda bm25: Lexical(bm25, "DPH"),
+        lambda bm25: Expanded(bm25, "RM3(common=1.0, original=1.0)"),
+        SyntaxSearch,
+    ],
+)
+def test_other_ways_to_search_are_filtered_alike(
+    make: Callable[[BM25], Any], tmp_path: Path
+) -> None:
+    records = [
+        {"id": f"d{i}", "text": " ".join(["wing"] * (i % 4) + ["heat"] * (i % 3)), "year": i}
+        for i in range(40)
+    ]
+    corpus = Corpus.from_records(records)
+    bm25 = BM25.build(corpus, tmp_path / "i", fields=["text"], metadata=["year"])
+    way = make(bm25)
+    queries = Queries.from_texts({"q": "wing heat", "none": "moon"})
+    whole = way.search(queries, 1000)
+    found = way.search(queries, 5, where={"year": (10, 30)})
+    wanted = {name: score for name, score in whole["q"] if 10 <= int(name[1:]) <= 30}
+    assert [score for _, score in found["q"]] == sorted(wanted.values(), reverse=True)[:5]
+    assert all(score == wanted[name] for name, score in found["q"])
+    assert found["none"] == []

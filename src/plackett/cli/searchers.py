@@ -11,8 +11,7 @@ from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plackett.data import Queries, Run
-    from plackett.pipeline import Retriever
-    from plackett.retrievers import BM25
+    from plackett.retrievers import BM25, Expanded, Lexical, SyntaxSearch
 
 __all__ = ["Searcher", "searcher"]
 
@@ -86,12 +85,12 @@ def _words(
     other = _other_way(bm25, weighting)
     if other is None:
         return lambda queries, k: bm25.search(queries, k, where=wanted, threads=threads)
-    if wanted:
-        raise ConfigurationError("--where goes with BM25 alone, not with another way to search.")
-    return other.search
+    return lambda queries, k: other.search(queries, k, where=wanted)
 
 
-def _other_way(bm25: BM25, weighting: Mapping[str, float | str | None]) -> Retriever | None:
+def _other_way(
+    bm25: BM25, weighting: Mapping[str, float | str | None]
+) -> Lexical | Expanded | SyntaxSearch | None:
     """Another model over the index, longer queries, or queries with signs; None for plain BM25."""
     from plackett.retrievers import Expanded, Lexical, SyntaxSearch
 

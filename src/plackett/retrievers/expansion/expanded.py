@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import numpy.typing as npt
 
 from plackett.data.cost import Cost
 from plackett.data.ragged import lengths_to_offsets
@@ -16,6 +17,7 @@ from plackett.retrievers.bm25 import BM25
 from plackett.retrievers.expansion.base import Expansion, WeightedTerms, parse_expansion
 from plackett.retrievers.expansion.feedback import read_feedback
 from plackett.retrievers.query_texts import main_texts
+from plackett.retrievers.segments.metadata import Where, rows_where
 
 __all__ = ["Expanded"]
 
@@ -49,21 +51,25 @@ class Expanded(Retriever):
         self.first = first
         self.expansion = parse_expansion(expansion) if isinstance(expansion, str) else expansion
 
-    def search(self, queries: Queries, k: int = 1000, *, threads: int = 1) -> Run:
+    def search(
+        self, queries: Queries, k: int = 1000, *, where: Where | None = None, threads: int = 1
+    ) -> Run:
         """The `k` best documents of every expanded query.
 
         Parameters
         ----------
         queries : their main field is "text", or else the first text field.
+        where : only documents whose columns agree, in both passes; see `BM25.search`.
         threads : queries are dealt out to so many threads; the result does not depend on it.
         """
         start = time.perf_counter()
-        expanded = self._expanded(main_texts(queries), threads)
+        allowed = rows_where(self.first.index.metadata, where) if where else None
+        expanded = self._expanded(main_texts(queries), threads, allowed)
         offsets = lengths_to_offsets([len(query.terms) for query in expanded])
         terms = np.concatenate([np.zeros(0, np.int32), *(query.terms for query in expanded)])
         weights = np.concatenate([np.zeros(0), *(query.weights for query in expanded)])
         ranking = self.first.lists.search(
-            offsets, terms, weights.astype(np.float32), k=k, threads=threads
+            offsets, terms, weights.astype(np.float32), k=k, threads=threads, allowed=allowed
         )
         cost = Cost(
             repr(self),
@@ -94,11 +100,13 @@ class Expanded(Retriever):
             found.append({name: float(weight) for name, weight in ordered})
         return found
 
-    def _expanded(self, texts: list[str], threads: int) -> list[WeightedTerms]:
+    def _expanded(
+        self, texts: list[str], threads: int, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> list[WeightedTerms]:
         index = self.first.index
         offsets, terms = index.encode_queries(texts)
         ranking = self.first.lists.search(
-            offsets, terms, k=self.expansion.documents, threads=threads
+            offsets, terms, k=self.expansion.documents, threads=threads, allowed=allowed
         )
         made = []
         for number in range(len(texts)):

@@ -19,6 +19,7 @@ from plackett.retrievers.inverted.impacts import ImpactLists, Ranking
 from plackett.retrievers.inverted.index import InvertedIndex
 from plackett.retrievers.models.base import TermModel, parse_term_model
 from plackett.retrievers.query_texts import main_texts
+from plackett.retrievers.segments.metadata import Where, rows_where
 
 __all__ = ["Lexical"]
 
@@ -67,20 +68,24 @@ class Lexical(Retriever):
         )
         self.constants = self.model.constants(self.index)
 
-    def search(self, queries: Queries, k: int = 1000, *, threads: int = 1) -> Run:
+    def search(
+        self, queries: Queries, k: int = 1000, *, where: Where | None = None, threads: int = 1
+    ) -> Run:
         """The `k` best documents of every query.
 
         Parameters
         ----------
         queries : their main field is "text", or else the first text field.
+        where : only documents whose columns agree; see `BM25.search`.
         threads : queries are dealt out to so many threads; the result does not depend on it.
         """
         start = time.perf_counter()
         offsets, terms = self.index.encode_queries(main_texts(queries))
+        allowed = rows_where(self.index.metadata, where) if where else None
         if self.constants is None:
-            ranking = self.lists.search(offsets, terms, k=k, threads=threads)
+            ranking = self.lists.search(offsets, terms, k=k, threads=threads, allowed=allowed)
         else:
-            ranking = self._smoothed(offsets, terms, self.constants, k, threads)
+            ranking = self._smoothed(offsets, terms, self.constants, k, threads, allowed)
         cost = Cost(
             repr(self),
             seconds=time.perf_counter() - start,
@@ -107,6 +112,7 @@ class Lexical(Retriever):
         constants: npt.NDArray[np.float32],
         k: int,
         threads: int,
+        allowed: npt.NDArray[np.bool_] | None,
     ) -> Ranking:
         """The best documents where each adds a constant for every token of the query.
 
@@ -126,7 +132,7 @@ class Lexical(Retriever):
                 [np.zeros(0, np.int64), *(np.arange(*offsets[q : q + 2]) for q in pending)]
             )
             ranking = self.lists.search(
-                lengths_to_offsets(lengths), terms[rows], k=depth, threads=threads
+                lengths_to_offsets(lengths), terms[rows], k=depth, threads=threads, allowed=allowed
             )
             left = []
             for place, query in enumerate(pending):

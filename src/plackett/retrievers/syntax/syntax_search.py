@@ -16,6 +16,7 @@ from plackett.pipeline.base import Retriever
 from plackett.retrievers.base import register
 from plackett.retrievers.bm25 import BM25
 from plackett.retrievers.query_texts import main_texts
+from plackett.retrievers.segments.metadata import Where, rows_where
 from plackett.retrievers.syntax.matching import Matcher, Matches
 from plackett.retrievers.syntax.parsing import parse_query
 
@@ -63,15 +64,18 @@ class SyntaxSearch(Retriever):
         self.bm25, self.most_terms = bm25, most_terms
         self._matcher = Matcher(bm25.index, most_terms)
 
-    def search(self, queries: Queries, k: int = 1000) -> Run:
+    def search(self, queries: Queries, k: int = 1000, *, where: Where | None = None) -> Run:
         """The `k` best documents of every query.
 
         Parameters
         ----------
         queries : their main field is "text", or else the first text field.
+        where : only documents whose columns agree; see `BM25.search`.
         """
         start = time.perf_counter()
-        found = [self._found(text, k) for text in main_texts(queries)]
+        index = self.bm25.index
+        among = rows_where(index.metadata, where) if where else np.ones(index.n_documents, np.bool_)
+        found = [self._found(text, k, among) for text in main_texts(queries)]
         cost = Cost(
             repr(self),
             seconds=time.perf_counter() - start,
@@ -91,11 +95,11 @@ class SyntaxSearch(Retriever):
             costs=(cost,),
         )
 
-    def _found(self, text: str, k: int) -> Found:
+    def _found(self, text: str, k: int, among: npt.NDArray[np.bool_]) -> Found:
         matches = [
             match for match in map(self._matcher.match, parse_query(text)) if match is not None
         ]
-        allowed = self._allowed(matches)
+        allowed = among & self._allowed(matches)
         asked = [match for match in matches if match.clause.need != "must_not"]
         phrases = [match for match in asked if match.frequencies is not None]
         extra = self._phrase_scores(phrases)
