@@ -167,7 +167,9 @@ CASES: list[tuple[TermModel, Callable[[str, str], float]]] = [
 ]
 
 
-@pytest.mark.parametrize(("model", "formula"), CASES, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(
+    ("model", "formula"), CASES, ids=lambda value: getattr(value, "__name__", type(value).__name__)
+)
 @pytest.mark.parametrize("k", [1, 7, 1000])
 def test_rankings_are_those_of_the_formula(
     model: TermModel, formula: Callable[[str, str], float], k: int, bm25: BM25
@@ -194,7 +196,9 @@ def test_rankings_are_those_of_the_formula(
         assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
-@pytest.mark.parametrize(("model", "formula"), CASES, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(
+    ("model", "formula"), CASES, ids=lambda value: getattr(value, "__name__", type(value).__name__)
+)
 def test_neither_threads_nor_company_change_a_ranking(
     model: TermModel, formula: Callable[[str, str], float], bm25: BM25
 ) -> None:
