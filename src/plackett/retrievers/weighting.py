@@ -147,6 +147,30 @@ class Weighting:
             out,
         )
 
+    def impacts_of_term(
+        self,
+        idf: float,
+        frequencies: npt.NDArray[np.generic],
+        lengths: npt.NDArray[np.int32],
+        mean_length: float,
+        out: npt.NDArray[np.float32],
+    ) -> None:
+        """What the postings of one term add to scores, written to `out`, `float32[p]`.
+
+        `frequencies` and `lengths`, of the documents, are `[p]`. The numbers are those of
+        `impacts`, to the bit.
+        """
+        variant = VARIANTS[self.variant]
+        norm = self.length_norm(lengths, mean_length)
+        tf = np.asarray(frequencies, dtype=np.float64)
+        delta = self.delta or 0.0
+        scale = self.k1 + 1.0 if variant.raised else 1.0
+        if variant.normalises_frequency:
+            c = tf / norm + delta
+            out[:] = idf * (scale * c / (self.k1 + c))
+        else:
+            out[:] = idf * (scale * tf / (self.k1 * norm + tf) + delta)
+
     def score(
         self, *, tf: float, df: int, dl: float, n_documents: int, mean_length: float
     ) -> float:

@@ -412,3 +412,11 @@ def test_a_kill_at_every_write_leaves_one_of_the_states(structure: str, tmp_path
     }
     # What a killed change left is swept away by the next one.
     assert {tuple(row["left"]) for row in rows} == {(".lock", "manifest.json")}
+
+
+def test_readers_filter_after_a_merge_has_removed_their_files(tmp_path: Path) -> None:
+    years = pa.table({"year": [1990, 2000, 2010, 2020]})
+    before = Dense.from_vectors(names(4), np.eye(4), tmp_path / "index", metadata=years)
+    before.delete(["d0"]).merge()
+    found = before.search_vectors(np.ones((1, 4)), 4, where={"year": (None, 2000)})
+    assert [before.document_ids[int(code)] for code in found.documents] == ["d0", "d1"]

@@ -29,7 +29,7 @@ from plackett.retrievers.inverted.index import METADATA, InvertedIndex
 from plackett.retrievers.inverted.storage import new_generation
 from plackett.retrievers.inverted.term_table import build_table
 
-__all__ = ["Progress", "build_index"]
+__all__ = ["Accumulator", "Progress", "build_index", "open_source", "write_coded", "write_texts"]
 
 Progress = Callable[[int, "int | None"], None]
 Finish = Callable[[InvertedIndex], dict[str, Any]]
@@ -37,7 +37,7 @@ LONGEST_UINT16 = 65_535
 
 
 @dataclass
-class _Source:
+class Source:
     """Record batches with the fields to index and the columns to keep.
 
     `ids` where they are known to be distinct.
@@ -70,9 +70,9 @@ def build_index(
     if batch_rows < 1:
         raise DataError(f"batch_rows {batch_rows}", expected="1 or more")
     chosen = get_analyzer(analyzer)
-    source = _open_source(corpus, fields, metadata, batch_rows)
+    source = open_source(corpus, fields, metadata, batch_rows)
     with new_generation(folder) as generation:
-        content = _write_files(source, generation.path, chosen, progress)
+        content = write_texts(source, generation.path, chosen, progress)
         content["forward"] = forward
         if finish is not None:
             content.update(finish(InvertedIndex(generation.path, content, chosen)))
@@ -82,25 +82,25 @@ def build_index(
     return InvertedIndex.open(folder, analyzer=chosen)
 
 
-def _open_source(
+def open_source(
     corpus: Any, fields: Iterable[str] | None, metadata: Iterable[str], rows: int
-) -> _Source:
+) -> Source:
     wanted = None if fields is None else _names("fields", fields)
     kept = _names("metadata", metadata)
     if isinstance(corpus, Corpus):
         texts = tuple(field for field in corpus.fields if field not in kept)
-        return _Source(corpus.batches(rows), wanted or texts, kept, len(corpus), corpus.ids)
+        return Source(corpus.batches(rows), wanted or texts, kept, len(corpus), corpus.ids)
     if isinstance(corpus, str | Path):
         from plackett.data import formats
 
         batches = iter(formats.scan_texts(corpus, kind="corpus", rows=rows))
-        return _Source(batches, wanted, kept, None, None)
+        return Source(batches, wanted, kept, None, None)
     if not isinstance(corpus, Iterable):
         raise DataError(
             f"a corpus of type {type(corpus).__name__}",
             expected="a Corpus, a path, or Arrow record batches",
         )
-    return _Source(iter(corpus), wanted, kept, None, None)
+    return Source(iter(corpus), wanted, kept, None, None)
 
 
 def _names(what: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def _names(what: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-class _Accumulator:
+class Accumulator:
     """What the first pass keeps in memory: some numbers and the kept columns a document."""
 
     def __init__(self) -> None:
@@ -163,24 +163,48 @@ class _Accumulator:
         self.collection_frequency = np.concatenate([self.collection_frequency, zeros])
 
 
-def _write_files(
-    source: _Source, folder: Path, analyzer: TextAnalyzer, progress: Progress | None
+def write_texts(
+    source: Source, folder: Path, analyzer: TextAnalyzer, progress: Progress | None
 ) -> dict[str, Any]:
-    """Both passes; returns the manifest's content."""
+    """Analyse texts and write all files of an index; returns the manifest's content."""
     coder = coder_for(analyzer)
-    gathered = _Accumulator()
+
+    def read(gathered: Accumulator, tokens: ArrayWriter) -> tuple[str, ...]:
+        return _read_texts(source, coder, gathered, tokens, progress)
+
+    return write_coded(folder, read, coder.terms, analyzer, source.metadata, source.ids)
+
+
+def write_coded(
+    folder: Path,
+    read: Callable[[Accumulator, ArrayWriter], tuple[str, ...]],
+    known: list[str],
+    analyzer: TextAnalyzer,
+    metadata: tuple[str, ...],
+    distinct: Ids | None,
+) -> dict[str, Any]:
+    """Write all files of an index; returns the manifest's content.
+
+    Parameters
+    ----------
+    read : the first pass: it hands on every document's tokens, as codes, and returns the fields.
+    known : the terms by their codes; it may grow while `read` reads.
+    metadata : the columns that are kept.
+    distinct : the ids where they are known to be distinct.
+    """
+    gathered = Accumulator()
     with ArrayWriter(folder / "tokens.npy", np.int32) as tokens:
-        fields = _read_texts(source, coder, gathered, tokens, progress)
-    n_terms = len(coder.terms)
+        fields = read(gathered, tokens)
+    n_terms = len(known)
     counts = np.concatenate([np.zeros(0, dtype=np.int32), *gathered.counts])
     field_lengths = counts.reshape(gathered.n_documents, len(fields))
     lengths = field_lengths.sum(axis=1, dtype=np.int32)
-    ids = source.ids or Ids(
+    ids = distinct or Ids(
         pa.concat_arrays(gathered.ids) if gathered.ids else pa.array([], pa.string())
     )
     offsets = lengths_to_offsets(gathered.document_frequency[:n_terms])
     frequency_type = np.dtype(np.uint16 if gathered.highest <= LONGEST_UINT16 else np.int32)
-    terms = pa.array(coder.terms, pa.large_string())
+    terms = pa.array(known, pa.large_string())
     table = build_table(terms)
     arrays = {
         "posting_offsets": offsets,
@@ -194,14 +218,14 @@ def _write_files(
         np.save(folder / f"{name}.npy", array)
     write_strings(folder / "terms.arrow", terms)
     write_strings(folder / "documents.arrow", ids.values)
-    if source.metadata and gathered.columns:
+    if metadata and gathered.columns:
         columns = pa.concat_tables(gathered.columns, promote_options="default")
         write_table(folder / METADATA, columns)
     _invert(folder, lengths, offsets, frequency_type)
     return {
         "analyzer": analyzer.to_dict(),
         "fields": list(fields),
-        "metadata": list(source.metadata),
+        "metadata": list(metadata),
         "frequency_type": frequency_type.name,
         "statistics": {
             "documents": gathered.n_documents,
@@ -214,9 +238,9 @@ def _write_files(
 
 
 def _read_texts(
-    source: _Source,
+    source: Source,
     coder: TermCoder,
-    gathered: _Accumulator,
+    gathered: Accumulator,
     tokens: ArrayWriter,
     progress: Progress | None,
 ) -> tuple[str, ...]:

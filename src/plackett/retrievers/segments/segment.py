@@ -62,6 +62,8 @@ class Segment(Generic[Vectors]):
         self.live = self._live()
         facts: Mapping[str, Any] = entry.facts["structure"]
         self.searcher: Searcher[Vectors] = structure.open(self.vectors, self.folder, facts)
+        # Opened now: a merge removes the file, and readers keep what they have opened.
+        _ = self.metadata
 
     def _live(self) -> npt.NDArray[np.bool_] | None:
         name = self.entry.facts.get("deleted")
