@@ -74,3 +74,43 @@ def test_what_does_not_fit_is_told(
 def test_vectors_have_no_models(program: Program, inside: Path) -> None:
     done = program("plackett search vectors wing --model DPH")
     assert "--model is for BM25" in " ".join(done.err.split())
+
+
+def test_an_index_that_lives(program: Program, inside: Path, tmp_path: Path) -> None:
+    records = [
+        {"id": f"d{i}", "text": "wing " * i + "heat", "year": 1990 + i, "note": "x"}
+        for i in range(6)
+    ]
+    pk.Corpus.from_records(records).write(tmp_path / "first.jsonl")
+    pk.Corpus.from_records([{"id": "d2", "text": "flow", "year": 2020, "note": "y"}]).write(
+        tmp_path / "more.jsonl"
+    )
+    folder = tmp_path / "live"
+    built = program(
+        f"plackett index {tmp_path / 'first.jsonl'} -o {folder} --kind live-bm25 --fields text "
+        "--metadata year --k1 0.9"
+    )
+    assert built.code == 0, built.err
+    assert "6 documents, to live" in built.err
+    assert program(f"plackett documents add {folder} {tmp_path / 'more.jsonl'}").code == 0
+    assert program(f"plackett documents delete {folder} d5").code == 0
+    rows = found(program, f'plackett search {folder} "wing"')
+    assert [name for name, _ in rows] == ["d4", "d3", "d1"]
+    assert [
+        name for name, _ in found(program, f"plackett search {folder} wing --where year=..1993")
+    ] == [
+        "d3",
+        "d1",
+    ]
+    facts = json.loads(program(f"plackett documents stats {folder} --json").out)
+    assert (facts["documents"], facts["deleted"], facts["segments"]) == (5, 2, 2)
+    assert facts["kind"] == "live-bm25"
+    refused = program(f"plackett search {folder} wing --model DPH")
+    assert "merge" in refused.err
+    assert program(f"plackett documents merge {folder}").code == 0
+    assert len(found(program, f"plackett search {folder} wing --model DPH")) == 3
+    assert program(f"plackett verify {folder}").code == 0
+    assert "kind bm25" in program(f"plackett search {folder} wing --signs").err
+    wrong = program(f"plackett documents add {folder} {tmp_path / 'more.jsonl'} --encoder x")
+    assert "has words" in wrong.err
+    assert type(pk.retrievers.open_index(folder)).__name__ == "LiveBM25"

@@ -1,4 +1,4 @@
-"""`plackett documents`: what an index of vectors holds; documents added, deleted and merged."""
+"""`plackett documents`: what an index holds; documents added, deleted and merged."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from plackett.cli.console import announce, counted, examples, input_file, progress_bar, show
-from plackett.cli.vectors import columns_of, open_vectors
+from plackett.cli.vectors import columns_of, open_changing
 from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from plackett.retrievers import LiveBM25
     from plackett.retrievers.segments.base import SegmentedRetriever
 
 __all__ = ["add", "delete", "merge", "stats"]
 
-Index = Annotated[Path, typer.Argument(metavar="INDEX", help="The folder of an index of vectors.")]
+Index = Annotated[
+    Path, typer.Argument(metavar="INDEX", help="The folder of an index that can change.")
+]
 EncoderText = Annotated[
     str | None, typer.Option(help="Where the model is now, if it has moved since.")
 ]
@@ -31,10 +34,11 @@ def add(
 ) -> None:
     """Add documents; one whose id is there already is replaced.
 
-    The index's encoder reads them; its fields and columns are kept. The index stays in use.
+    The index's encoder or analyzer reads them; its fields and columns are kept. The index stays in
+    use. Indexes of vectors change so, and BM25's that were made with --kind live-bm25.
     """
     started = time.perf_counter()
-    index = open_vectors(folder, encoder)
+    index = open_changing(folder, encoder)
     before = len(index)
     with input_file(corpus, ".jsonl") as path, progress_bar("adding") as progress:
         index = index.add(path, progress=progress)
@@ -49,7 +53,7 @@ def delete(
         Path | None, typer.Option("--ids", help="A file of ids, one a line (- reads them).")
     ] = None,
 ) -> None:
-    """Delete documents; their vectors stay on disk until `plackett documents merge`."""
+    """Delete documents; what is known of them stays on disk until `plackett documents merge`."""
     wanted = list(ids or [])
     if listed is not None:
         with input_file(listed, ".txt") as path:
@@ -57,14 +61,14 @@ def delete(
     wanted = [name for name in dict.fromkeys(wanted) if name]
     if not wanted:
         raise ConfigurationError("give the ids of documents, or --ids FILE.")
-    index = open_vectors(folder).delete(wanted)
+    index = open_changing(folder).delete(wanted)
     announce(f"{counted(len(wanted), 'document')} deleted; {_held(index)}: {folder}")
 
 
 def merge(folder: Index) -> None:
     """Write all documents to one segment: faster to search, and deleted ones are gone."""
     started = time.perf_counter()
-    index = open_vectors(folder)
+    index = open_changing(folder)
     before = len(index.segments)
     with progress_bar("merging") as progress:
         index = index.merge(progress=progress)
@@ -77,7 +81,7 @@ def stats(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the kind of an index, its encoder, its columns, its documents and its size."""
-    index = open_vectors(folder)
+    index = open_changing(folder)
     facts = _facts(index)
     if as_json:
         show(json.dumps(facts, ensure_ascii=False))
@@ -101,28 +105,38 @@ def register(app: typer.Typer) -> None:
     )(delete)
     group.command(epilog=examples("plackett documents merge vectors"))(merge)
     group.command(epilog=examples("plackett documents stats vectors"))(stats)
-    app.add_typer(
-        group, name="documents", help="Add to an index of vectors, delete from it, tidy it."
-    )
+    app.add_typer(group, name="documents", help="Add to an index, delete from it, tidy it.")
 
 
-def _held(index: SegmentedRetriever[Any]) -> str:
+def _held(index: SegmentedRetriever[Any] | LiveBM25) -> str:
     segments = counted(len(index.segments), "segment")
     return f"{counted(len(index), 'document')} in {segments}"
 
 
-def _facts(index: SegmentedRetriever[Any]) -> dict[str, Any]:
+def _facts(index: SegmentedRetriever[Any] | LiveBM25) -> dict[str, Any]:
     """What there is to say of an index, as plain values."""
+    from plackett.retrievers import LiveBM25
+
     entries = index.manifest.segments
+    if isinstance(index, LiveBM25):
+        own: dict[str, Any] = {"weighting": repr(index.weighting), "analyzer": repr(index.analyzer)}
+        numbers = {}
+    else:
+        own = {
+            "encoder": index.manifest.facts.get("encoder"),
+            "structure": repr(index.structure),
+        }
+        numbers = {
+            "truncated": sum(int(entry.facts.get("truncated", 0)) for entry in entries),
+            "dimension": index.dimension,
+        }
     return {
-        "kind": index.kind,
-        "encoder": index.manifest.facts.get("encoder"),
-        "structure": repr(index.structure),
+        "kind": index.manifest.kind,
+        **own,
         "columns": {name: str(kind) for name, kind in columns_of(index).items()},
         "documents": len(index),
         "deleted": sum(entry.documents for entry in entries) - len(index),
-        "truncated": sum(int(entry.facts.get("truncated", 0)) for entry in entries),
-        "dimension": index.dimension,
+        **numbers,
         "segments": len(entries),
         "bytes": sum(int(file["bytes"]) for entry in entries for file in entry.files.values()),
     }

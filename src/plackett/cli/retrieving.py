@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["index", "search", "verify"]
 
 CRANFIELD = "cranfield"
+WORDS = ("bm25", "live-bm25")
 LINE = 76
 
 Progress = Callable[[int, "int | None"], None]
@@ -43,7 +44,9 @@ def index(
         Path, typer.Argument(help="Documents: JSONL, TSV, Parquet, a BEIR folder; or cranfield.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the index.")],
-    kind: Annotated[str, typer.Option(help="bm25, dense, sparse or multivector.")] = "bm25",
+    kind: Annotated[
+        str, typer.Option(help="bm25, live-bm25, dense, sparse or multivector.")
+    ] = "bm25",
     fields: Annotated[
         str | None, typer.Option(help="Text fields in reading order, with commas; by default all.")
     ] = None,
@@ -70,18 +73,19 @@ def index(
 ) -> None:
     """Index documents for BM25, or their vectors; the file is read as a stream.
 
-    An index that is in the folder already stays in use until the new one is whole.
+    An index that is in the folder already stays in use until the new one is whole. Documents are
+    added to vectors and to live-bm25 later, and deleted: see `plackett documents`.
     """
     lexical = {"k1": k1, "b": b, "variant": variant, "analyzer": analyzer}
     vectors = {"encoder": encoder, "structure": structure}
-    _refuse(vectors if kind == "bm25" else lexical, kind)
+    _refuse(vectors if kind in WORDS else lexical, kind)
     started = time.perf_counter()
     with input_file(corpus, ".jsonl") as path, progress_bar("indexing") as progress:
         packaged = str(corpus) == CRANFIELD and not corpus.exists()
         documents: Any = _packaged() if packaged else path
         columns = {"fields": split_names(fields), "metadata": split_names(metadata) or []}
-        if kind == "bm25":
-            said = _index_words(documents, output, columns, k1, b, variant, analyzer, progress)
+        if kind in WORDS:
+            said = _index_words(documents, output, kind, columns, lexical, progress)
         else:
             said = _index_vectors(documents, output, kind, columns, vectors, progress)
     announce(f"indexed {said}, in {time.perf_counter() - started:.1f} s: {output}")
@@ -103,26 +107,19 @@ def _refuse(options: Mapping[str, object], kind: str) -> None:
 def _index_words(
     corpus: Any,
     output: Path,
+    kind: str,
     columns: Mapping[str, Any],
-    k1: float | None,
-    b: float | None,
-    variant: str | None,
-    analyzer: str | None,
+    options: Mapping[str, Any],
     progress: Progress,
 ) -> str:
     """Build a BM25 index, and say what is in it."""
-    from plackett.retrievers import BM25
+    from plackett.retrievers import BM25, LiveBM25
 
-    bm25 = BM25.build(
-        corpus,
-        output,
-        **columns,
-        analyzer="english" if analyzer is None else analyzer,
-        k1=1.2 if k1 is None else k1,
-        b=0.75 if b is None else b,
-        variant="lucene" if variant is None else variant,
-        progress=progress,
-    )
+    given = {name: value for name, value in options.items() if value is not None}
+    if kind != "bm25":
+        live = LiveBM25.build(corpus, output, **columns, **given, progress=progress)
+        return f"{counted(len(live), 'document')}, to live"
+    bm25 = BM25.build(corpus, output, **columns, **given, progress=progress)
     terms = counted(bm25.index.n_terms, "term")
     return f"{counted(bm25.index.n_documents, 'document')}, {terms}"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from plackett.cli.vectors import columns_of, open_vectors, parse_where
 from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from plackett.data import Queries, Run
     from plackett.retrievers import BM25, Expanded, Lexical, SyntaxSearch
 
@@ -47,8 +49,11 @@ def searcher(
     from plackett.retrievers.descriptions import described_structure
     from plackett.retrievers.opening import index_kind
 
-    if index_kind(folder) == "bm25":
-        return _words(folder, where, options if alone else {}, weighting, threads)
+    kind = index_kind(folder)
+    if kind in ("bm25", "live-bm25"):
+        _refuse(options if alone else {}, folder)
+        find = _words if kind == "bm25" else _living_words
+        return find(folder, where, weighting, threads)
     if alone and any(value is not None for value in weighting.values()):
         given = ", ".join(f"--{name}" for name, value in weighting.items() if value is not None)
         raise ConfigurationError(f"{given} is for BM25; {folder} has vectors.")
@@ -61,10 +66,41 @@ def searcher(
     return lambda queries, k: index.search(queries, k, where=wanted or None, threads=threads)
 
 
+def _refuse(options: Mapping[str, str | None], folder: Path) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigurationError(f"--{name} is for an index of vectors; {folder} is BM25's.")
+
+
+def _wanted(where: list[str], columns: dict[str, pa.DataType], folder: Path) -> dict[str, Any]:
+    if where and not columns:
+        raise ConfigurationError(
+            f"--where needs an index with columns, and {folder} keeps none; build it with "
+            "plackett index --metadata."
+        )
+    return parse_where(where, columns)
+
+
+def _living_words(
+    folder: Path, where: list[str], weighting: Mapping[str, float | str | None], threads: int
+) -> Searcher:
+    from plackett.retrievers import Lexical, LiveBM25
+
+    k1, b, variant = (weighting[name] for name in ("k1", "b", "variant"))
+    live = LiveBM25.open(folder, k1=k1, b=b, variant=variant)  # type: ignore[arg-type]
+    for name in ("expand", "signs"):
+        if weighting[name] is not None:
+            raise ConfigurationError(f"--{name} needs an index of kind bm25; {folder} is live.")
+    wanted = _wanted(where, columns_of(live), folder) if live.segments else {}
+    if weighting["model"] is not None:
+        other = Lexical(live.index, str(weighting["model"]))
+        return lambda queries, k: other.search(queries, k, where=wanted)
+    return lambda queries, k: live.search(queries, k, where=wanted, threads=threads)
+
+
 def _words(
     folder: Path,
     where: list[str],
-    refused: Mapping[str, str | None],
     weighting: Mapping[str, float | str | None],
     threads: int,
 ) -> Searcher:
@@ -72,16 +108,8 @@ def _words(
 
     k1, b, variant = (weighting[name] for name in ("k1", "b", "variant"))
     bm25 = BM25.open(folder, k1=k1, b=b, variant=variant)  # type: ignore[arg-type]
-    for name, value in refused.items():
-        if value is not None:
-            raise ConfigurationError(f"--{name} is for an index of vectors; {folder} is BM25's.")
     columns = {field.name: field.type for field in bm25.index.metadata.schema}
-    if where and not columns and len(bm25.index.document_ids):
-        raise ConfigurationError(
-            f"--where needs an index with columns, and {folder} keeps none; build it with "
-            "plackett index --metadata."
-        )
-    wanted = parse_where(where, columns) if columns else {}
+    wanted = _wanted(where, columns, folder) if len(bm25.index.document_ids) else {}
     other = _other_way(bm25, weighting)
     if other is None:
         return lambda queries, k: bm25.search(queries, k, where=wanted, threads=threads)

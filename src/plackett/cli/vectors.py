@@ -10,9 +10,10 @@ from plackett.errors import ConfigurationError, UnknownNameError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from plackett.retrievers import LiveBM25
     from plackett.retrievers.segments.base import SegmentedRetriever
 
-__all__ = ["columns_of", "open_vectors", "parse_where"]
+__all__ = ["columns_of", "open_changing", "open_vectors", "parse_where"]
 
 
 def open_vectors(folder: Path, encoder: str | None = None) -> SegmentedRetriever[Any]:
@@ -31,14 +32,33 @@ def open_vectors(folder: Path, encoder: str | None = None) -> SegmentedRetriever
         BM25.open(folder)  # where there is no index at all, that is what to say
         raise ConfigurationError(
             f"{folder} is an index of kind 'bm25', whose documents are not changed one by one: "
-            "make it anew with plackett index; the old one stays in use until the new one is whole."
+            "make it anew with plackett index, where the old one stays in use until the new one is "
+            "whole, or make one that lives with --kind live-bm25."
         )
     retriever = vector_retriever(kind)
     made = None if encoder is None else described_encoder(encoder, retriever.vectors.name)
     return retriever.open(folder, encoder=made)
 
 
-def columns_of(index: SegmentedRetriever[Any]) -> dict[str, pa.DataType]:
+def open_changing(folder: Path, encoder: str | None = None) -> SegmentedRetriever[Any] | LiveBM25:
+    """An index whose documents change: of vectors, or a living BM25.
+
+    Raises
+    ------
+    ConfigurationError : the index is another, or an encoder is given for words.
+    """
+    from plackett.retrievers import LiveBM25
+    from plackett.retrievers.living.live_bm25 import KIND
+    from plackett.retrievers.opening import index_kind
+
+    if index_kind(folder) != KIND:
+        return open_vectors(folder, encoder)
+    if encoder is not None:
+        raise ConfigurationError(f"--encoder is for an index of vectors; {folder} has words.")
+    return LiveBM25.open(folder)
+
+
+def columns_of(index: SegmentedRetriever[Any] | LiveBM25) -> dict[str, pa.DataType]:
     """The columns that an index can be filtered by, and their types."""
     return {
         field.name: field.type for segment in index.segments for field in segment.metadata.schema

@@ -7,6 +7,7 @@ from plackett.retrievers.dense import Dense
 from plackett.retrievers.expansion import Expanded
 from plackett.retrievers.inverted import InvertedIndex
 from plackett.retrievers.late import LateInteraction
+from plackett.retrievers.living import LiveBM25
 from plackett.retrievers.models import Lexical
 from plackett.retrievers.opening import open_index
 from plackett.retrievers.sparse import Sparse
@@ -23,6 +24,7 @@ __all__ = [
     "InvertedIndex",
     "LateInteraction",
     "Lexical",
+    "LiveBM25",
     "Sparse",
     "SyntaxSearch",
     "TermContribution",

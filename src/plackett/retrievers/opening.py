@@ -12,6 +12,8 @@ from plackett.retrievers.bm25 import BM25
 from plackett.retrievers.cross_encoder import CrossEncoderNeighbours
 from plackett.retrievers.cross_encoder.documents import KIND
 from plackett.retrievers.inverted.storage import verify_files
+from plackett.retrievers.living.live_bm25 import KIND as LIVE
+from plackett.retrievers.living.live_bm25 import LiveBM25
 from plackett.retrievers.segments.base import SegmentedRetriever
 from plackett.retrievers.segments.store import FORMAT, MANIFEST, verify_index
 
@@ -63,7 +65,7 @@ def vector_retriever(kind: str) -> type[SegmentedRetriever[Any]]:
 
 def open_index(
     folder: str | Path, *, encoder: Encoder[Any] | None = None, corpus: Corpus | None = None
-) -> BM25 | SegmentedRetriever[Any] | CrossEncoderNeighbours:
+) -> BM25 | LiveBM25 | SegmentedRetriever[Any] | CrossEncoderNeighbours:
     """The retriever over the index in a folder, of whatever kind it is.
 
     Parameters
@@ -91,10 +93,12 @@ def open_index(
         if encoder is not None:
             raise ConfigurationError(f"{folder} is an index of scores, which has no encoder.")
         return CrossEncoderNeighbours.open(folder, corpus=corpus)
-    if kind == "bm25":
+    if kind in ("bm25", LIVE):
         if encoder is not None:
-            raise ConfigurationError(f"{folder} is an index of kind 'bm25', which has no encoder.")
-        return BM25.open(folder, corpus=corpus)
+            raise ConfigurationError(
+                f"{folder} is an index of kind {kind!r}, which has no encoder."
+            )
+        return (BM25 if kind == "bm25" else LiveBM25).open(folder, corpus=corpus)
     return vector_retriever(kind).open(folder, encoder=encoder, corpus=corpus)
 
 

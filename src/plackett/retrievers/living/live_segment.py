@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from plackett.data.ragged import concatenate_ranges
 from plackett.errors import CorruptFileError
@@ -90,11 +91,16 @@ class LiveSegment:
         lengths = self.index.token_offsets[(rows + 1) * fields] - starts
         return np.asarray(self.index.tokens[concatenate_ranges(starts, lengths)]), lengths
 
+    @property
+    def metadata(self) -> pa.Table:
+        """The columns that the build kept, a row a document."""
+        return self.index.metadata
+
     def allowed(self, where: Where | None) -> npt.NDArray[np.bool_] | None:
         """The documents that a search may return; None for all of them."""
         if not where:
             return self.live
-        rows = rows_where(self.index.metadata, where)
+        rows = rows_where(self.metadata, where)
         return rows if self.live is None else rows & self.live
 
     def facts(self) -> dict[str, Any]:
