@@ -226,7 +226,7 @@ def test_damage_to_vectors_is_found(program: Program, small: Path) -> None:
             "did you mean 'Exact'",
         ),
         ("plackett index few.jsonl -o x --kind dense --encoder encoder --metadata y", "'y'"),
-        ("plackett search vectors wing --k1 2", "are for BM25"),
+        ("plackett search vectors wing --k1 2", "is for BM25"),
         ("plackett search idx wing --encoder encoder", "is for an index of vectors"),
         ("plackett search idx wing --structure Exact", "--structure is for an index of vectors"),
         ("plackett search vectors wing --structure Impacts", "Impacts() is for sparse vectors"),
