@@ -29,6 +29,33 @@ def test_the_lexical_set_names_its_columns_in_order(small_index):
     assert repr(chosen) == "FeatureSet(2 features: rm3, bm25)"
 
 
+def test_the_full_set_has_every_feature_of_the_index(small_index, small_run, build_index):
+    features = FeatureSet.full(small_index, threads=1)
+    known = [name for name in EVERYTHING if get(name).kind == "index"]
+    by_field = [name for name in known if get(name).by_field]
+    assert features.names[: len(known)] == tuple(known)
+    assert len(features) == len(known) + 2 * len(by_field)
+    assert {"title.tf_idf_variance", "text.length", "all_terms"} <= set(features.names)
+    assert len(FeatureSet.full(small_index, fields=("title",))) == len(known) + len(by_field)
+    assert len(FeatureSet.full(build_index({"text": ["a"]}))) == len(known)
+    values = features.extract(small_run).X
+    chosen = FeatureSet.of(["text.dph", "cosine"], small_index).extract(small_run).X
+    places = [features.names.index(name) for name in ("text.dph", "cosine")]
+    np.testing.assert_array_equal(values[:, places], chosen)
+    with pytest.raises(UnknownNameError, match="field"):
+        FeatureSet.full(small_index, fields=["body"])
+
+
+def test_what_features_share_cannot_be_written_to(small_index, small_run):
+    def spoil(candidates):
+        candidates.frequency()[:] = 0
+        return np.zeros(candidates.n_rows)
+
+    features = FeatureSet.of(["bm25"], small_index).with_function("spoil", spoil)
+    with pytest.raises(ValueError, match="read-only"):
+        features.extract(small_run)
+
+
 def test_an_index_of_one_field_has_no_columns_by_field(build_index):
     assert (
         FeatureSet.lexical(build_index({"text": ["a"]})).names == module.LEXICAL + module.FEEDBACK
