@@ -85,6 +85,12 @@ def build_index(
 def open_source(
     corpus: Any, fields: Iterable[str] | None, metadata: Iterable[str], rows: int
 ) -> Source:
+    """The record batches of a corpus, a file or a stream, with what is to be done with them.
+
+    Raises
+    ------
+    DataError : it is no corpus, or names are given as one string.
+    """
     wanted = None if fields is None else _names("fields", fields)
     kept = _names("metadata", metadata)
     if isinstance(corpus, Corpus):
