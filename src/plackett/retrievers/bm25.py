@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from plackett.data.cost import Cost
 from plackett.data.run import Run
 from plackett.data.texts import Corpus, Queries
 from plackett.errors import DataError
@@ -23,6 +22,7 @@ from plackett.retrievers.bm25_impacts import (
     save_impacts,
     saved_weighting,
 )
+from plackett.retrievers.found_run import found_run
 from plackett.retrievers.inverted.build import build_index
 from plackett.retrievers.inverted.impacts import ImpactLists
 from plackett.retrievers.inverted.index import InvertedIndex
@@ -248,23 +248,14 @@ class BM25(Retriever):
         offsets, terms = self.index.encode_queries(main_texts(queries))
         allowed = rows_where(self.index.metadata, where) if where else None
         ranking = self.lists.search(offsets, terms, k=k, threads=threads, allowed=allowed)
-        cost = Cost(
-            repr(self),
-            seconds=time.perf_counter() - start,
-            queries=len(queries),
-            documents=len(ranking.documents),
-        )
-        return Run(
-            queries.ids,
+        return found_run(
+            self,
+            queries,
             self.index.document_ids,
-            np.arange(len(queries), dtype=np.int32),
-            ranking.offsets,
-            ranking.documents,
-            ranking.scores,
+            ranking,
+            started=start,
             name="bm25",
-            queries=queries,
             corpus=self.corpus,
-            costs=(cost,),
         )
 
     def explain(self, query: str, document: str) -> Explanation:

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from plackett.data.cost import Cost
 from plackett.data.ragged import lengths_to_offsets
 from plackett.data.run import Run
 from plackett.data.texts import Queries
@@ -16,6 +15,7 @@ from plackett.retrievers.base import register
 from plackett.retrievers.bm25 import BM25
 from plackett.retrievers.expansion.base import Expansion, WeightedTerms, parse_expansion
 from plackett.retrievers.expansion.feedback import read_feedback
+from plackett.retrievers.found_run import found_run
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.metadata import Where, rows_where
 
@@ -71,23 +71,14 @@ class Expanded(Retriever):
         ranking = self.first.lists.search(
             offsets, terms, weights.astype(np.float32), k=k, threads=threads, allowed=allowed
         )
-        cost = Cost(
-            repr(self),
-            seconds=time.perf_counter() - start,
-            queries=len(queries),
-            documents=len(ranking.documents),
-        )
-        return Run(
-            queries.ids,
+        return found_run(
+            self,
+            queries,
             self.first.index.document_ids,
-            np.arange(len(queries), dtype=np.int32),
-            ranking.offsets,
-            ranking.documents,
-            ranking.scores,
+            ranking,
+            started=start,
             name=f"bm25+{type(self.expansion).__name__.lower()}",
-            queries=queries,
             corpus=self.first.corpus,
-            costs=(cost,),
         )
 
     def queries(self, texts: list[str]) -> list[dict[str, float]]:

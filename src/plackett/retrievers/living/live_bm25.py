@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from plackett.data.cost import Cost
 from plackett.data.ids import Ids, to_string_array
 from plackett.data.ragged import lengths_to_offsets
 from plackett.data.run import Run
@@ -19,6 +18,7 @@ from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.pipeline.base import Retriever
 from plackett.retrievers.analysis import Analyzer, TextAnalyzer, get_analyzer
 from plackett.retrievers.base import register
+from plackett.retrievers.found_run import found_run
 from plackett.retrievers.inverted.impacts import Ranking
 from plackett.retrievers.inverted.index import InvertedIndex
 from plackett.retrievers.living.live_editing import (
@@ -207,23 +207,14 @@ class LiveBM25(Retriever):
         """The `k` best documents of every query; see `BM25.search`."""
         start = time.perf_counter()
         ranking = self._ranking(main_texts(queries), k, where, threads)
-        cost = Cost(
-            repr(self),
-            seconds=time.perf_counter() - start,
-            queries=len(queries),
-            documents=len(ranking.documents),
-        )
-        return Run(
-            queries.ids,
+        return found_run(
+            self,
+            queries,
             self.document_ids,
-            np.arange(len(queries), dtype=np.int32),
-            ranking.offsets,
-            ranking.documents,
-            ranking.scores,
+            ranking,
+            started=start,
             name="bm25",
-            queries=queries,
             corpus=self.corpus,
-            costs=(cost,),
         )
 
     def _ranking(self, texts: list[str], k: int, where: Where | None, threads: int) -> Ranking:

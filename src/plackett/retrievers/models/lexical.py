@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plackett.data.cost import Cost
 from plackett.data.ragged import lengths_to_offsets
 from plackett.data.run import Run
 from plackett.data.texts import Corpus, Queries
 from plackett.pipeline.base import Retriever
 from plackett.retrievers.base import register
+from plackett.retrievers.found_run import found_run
 from plackett.retrievers.inverted.impacts import ImpactLists, Ranking
 from plackett.retrievers.inverted.index import InvertedIndex
 from plackett.retrievers.models.base import TermModel, parse_term_model
@@ -86,23 +86,14 @@ class Lexical(Retriever):
             ranking = self.lists.search(offsets, terms, k=k, threads=threads, allowed=allowed)
         else:
             ranking = self._smoothed(offsets, terms, self.constants, k, threads, allowed)
-        cost = Cost(
-            repr(self),
-            seconds=time.perf_counter() - start,
-            queries=len(queries),
-            documents=len(ranking.documents),
-        )
-        return Run(
-            queries.ids,
+        return found_run(
+            self,
+            queries,
             self.index.document_ids,
-            np.arange(len(queries), dtype=np.int32),
-            ranking.offsets,
-            ranking.documents,
-            ranking.scores,
+            ranking,
+            started=start,
             name=type(self.model).__name__.lower(),
-            queries=queries,
             corpus=self.corpus,
-            costs=(cost,),
         )
 
     def _smoothed(

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-import numpy as np
 import pyarrow as pa
 
-from plackett.data.cost import Cost
 from plackett.data.ids import Ids, to_string_array
 from plackett.data.run import Run
 from plackett.data.texts import Corpus, Queries
 from plackett.encoders.registry import parse_encoder
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.pipeline.base import Retriever
+from plackett.retrievers.found_run import found_run
 from plackett.retrievers.inverted.impacts import Ranking
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.editing import delete, encoded_batches, extend, merge
@@ -291,23 +290,14 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         start = time.perf_counter()
         read = self.needed_encoder().encode_all(main_texts(queries), "query")
         ranking = self.search_vectors(read.values, k, where=where, threads=threads)
-        cost = Cost(
-            repr(self),
-            seconds=time.perf_counter() - start,
-            queries=len(queries),
-            documents=len(ranking.documents),
-        )
-        return Run(
-            queries.ids,
+        return found_run(
+            self,
+            queries,
             self.document_ids,
-            np.arange(len(queries), dtype=np.int32),
-            ranking.offsets,
-            ranking.documents,
-            ranking.scores,
+            ranking,
+            started=start,
             name=self.kind,
-            queries=queries,
             corpus=self.corpus,
-            costs=(cost,),
         )
 
     def search_vectors(

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from plackett.data.cost import Cost
 from plackett.data.ragged import lengths_to_offsets
 from plackett.data.run import Run
 from plackett.data.texts import Queries
@@ -15,6 +14,8 @@ from plackett.errors import ConfigurationError
 from plackett.pipeline.base import Retriever
 from plackett.retrievers.base import register
 from plackett.retrievers.bm25 import BM25
+from plackett.retrievers.found_run import found_run
+from plackett.retrievers.inverted.impacts import Ranking
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.metadata import Where, rows_where
 from plackett.retrievers.syntax.matching import Matcher, Matches
@@ -76,23 +77,19 @@ class SyntaxSearch(Retriever):
         index = self.bm25.index
         among = rows_where(index.metadata, where) if where else np.ones(index.n_documents, np.bool_)
         found = [self._found(text, k, among) for text in main_texts(queries)]
-        cost = Cost(
-            repr(self),
-            seconds=time.perf_counter() - start,
-            queries=len(queries),
-            documents=sum(len(documents) for documents, _ in found),
-        )
-        return Run(
-            queries.ids,
-            self.bm25.index.document_ids,
-            np.arange(len(queries), dtype=np.int32),
+        ranking = Ranking(
             lengths_to_offsets([len(documents) for documents, _ in found]),
             np.concatenate([np.zeros(0, np.int32), *(documents for documents, _ in found)]),
             np.concatenate([np.zeros(0, np.float32), *(scores for _, scores in found)]),
+        )
+        return found_run(
+            self,
+            queries,
+            self.bm25.index.document_ids,
+            ranking,
+            started=start,
             name="syntax",
-            queries=queries,
             corpus=self.bm25.corpus,
-            costs=(cost,),
         )
 
     def _found(self, text: str, k: int, among: npt.NDArray[np.bool_]) -> Found:
