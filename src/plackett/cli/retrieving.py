@@ -70,6 +70,17 @@ def index(
     metadata: Annotated[
         str | None, typer.Option(help="Columns to keep for --where, with commas.")
     ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="bm25: for postings while it is built, 1GB by default.")
+    ] = None,
+    forward: Annotated[
+        bool | None,
+        typer.Option(
+            "--forward/--no-forward",
+            help="bm25: keep terms in reading order, for features, phrases and expansion.",
+            show_default="forward",
+        ),
+    ] = None,
 ) -> None:
     """Index documents for BM25, or their vectors; the file is read as a stream.
 
@@ -78,6 +89,9 @@ def index(
     """
     lexical = {"k1": k1, "b": b, "variant": variant, "analyzer": analyzer}
     vectors = {"encoder": encoder, "structure": structure}
+    building = {"memory": memory, "forward": forward}
+    if kind != "bm25":
+        _refuse(building, kind)
     _refuse(vectors if kind in WORDS else lexical, kind)
     started = time.perf_counter()
     with input_file(corpus, ".jsonl") as path, progress_bar("indexing") as progress:
@@ -85,7 +99,7 @@ def index(
         documents: Any = _packaged() if packaged else path
         columns = {"fields": split_names(fields), "metadata": split_names(metadata) or []}
         if kind in WORDS:
-            said = _index_words(documents, output, kind, columns, lexical, progress)
+            said = _index_words(documents, output, kind, columns, lexical | building, progress)
         else:
             said = _index_vectors(documents, output, kind, columns, vectors, progress)
     announce(f"indexed {said}, in {time.perf_counter() - started:.1f} s: {output}")
@@ -301,6 +315,7 @@ def register(app: typer.Typer) -> None:
             "plackett index docs.jsonl -o idx --analyzer unicode --fields title,text",
             "plackett index cranfield -o idx",
             "plackett index docs.jsonl -o filtered --metadata author",
+            "plackett index docs.jsonl -o small --memory 500MB --no-forward",
             "plackett index docs.jsonl -o vectors --kind dense --encoder encoder --metadata author",
         )
     )(index)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,64 +12,22 @@ import numpy as np
 
 from plackett.data.run import Run
 from plackett.data.texts import Corpus, Queries
-from plackett.errors import DataError
+from plackett.errors import CorruptFileError, DataError
 from plackett.pipeline.base import Retriever
 from plackett.retrievers.analysis import TextAnalyzer
 from plackett.retrievers.base import register
-from plackett.retrievers.bm25_impacts import (
-    compute_impacts,
-    open_impacts,
-    save_impacts,
-    saved_weighting,
-)
+from plackett.retrievers.explanation import Explanation, TermContribution
 from plackett.retrievers.found_run import found_run
 from plackett.retrievers.inverted.build import build_index
-from plackett.retrievers.inverted.impacts import ImpactLists
+from plackett.retrievers.inverted.filled import FilledLists
 from plackett.retrievers.inverted.index import InvertedIndex
+from plackett.retrievers.inverted.inverting import DEFAULT_MEMORY
+from plackett.retrievers.inverted.storage import MANIFEST, REMEDY
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.metadata import Where, rows_where
 from plackett.retrievers.weighting import Weighting
 
 __all__ = ["BM25", "Explanation", "TermContribution"]
-
-
-@dataclass(frozen=True)
-class TermContribution:
-    """What one term of the query adds to a document's score.
-
-    Parameters
-    ----------
-    term : as the analyzer writes it.
-    occurrences : how often the query holds it.
-    frequency : how often the document holds it.
-    document_frequency : how many documents hold it; 0 where the index lacks the term.
-    contribution : what it adds.
-    """
-
-    term: str
-    occurrences: int
-    frequency: int
-    document_frequency: int
-    contribution: float
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why a document has its score; `terms` are in the order in which they are added."""
-
-    query: str
-    document: str
-    score: float
-    terms: tuple[TermContribution, ...]
-
-    def __str__(self) -> str:
-        lines = [f"{self.score:.6f}  {self.document}"]
-        lines += [
-            f"{entry.contribution:10.6f}  {entry.term}  (in the query {entry.occurrences}, in the "
-            f"document {entry.frequency}, in {entry.document_frequency} documents)"
-            for entry in self.terms
-        ]
-        return "\n".join(lines)
 
 
 @register("bm25")
@@ -88,7 +46,8 @@ class BM25(Retriever):
     ----------
     index : the `InvertedIndex`.
     weighting : the variant and its parameters.
-    lists : what each posting adds to a score (`ImpactLists`).
+    lists : what each posting adds to a score (`FilledLists`): packed on disk, unpacked into memory
+        when a query first asks for a term.
     corpus : the documents, where known; runs carry it to later stages.
 
     >>> import tempfile
@@ -104,7 +63,7 @@ class BM25(Retriever):
         self,
         index: InvertedIndex,
         weighting: Weighting,
-        lists: ImpactLists,
+        lists: FilledLists,
         corpus: Corpus | None = None,
     ) -> None:
         """Put the parts together; `build` and `open` make them."""
@@ -126,6 +85,7 @@ class BM25(Retriever):
         forward: bool = True,
         progress: Callable[[int, int | None], None] | None = None,
         batch_rows: int = 10_000,
+        memory: int | str = DEFAULT_MEMORY,
     ) -> BM25:
         """Index a corpus in `folder` and open it.
 
@@ -143,6 +103,9 @@ class BM25(Retriever):
         forward : keep each document's terms in reading order, as features need.
         progress : called as `progress(documents done, documents in total or None)`.
         batch_rows : how many documents are analysed at a time.
+        memory : for the postings that are inverted at a time, in bytes or as "500MB". A smaller one
+            takes longer; besides it, a build keeps some 40 bytes a document, its id and kept
+            columns, and the terms.
 
         Raises
         ------
@@ -160,7 +123,8 @@ class BM25(Retriever):
             forward=forward,
             progress=progress,
             batch_rows=batch_rows,
-            finish=lambda index: save_impacts(index, weighting),
+            memory=memory,
+            facts={"weighting": asdict(weighting)},
         )
         return cls.open(
             folder,
@@ -179,15 +143,17 @@ class BM25(Retriever):
         delta: float | None = None,
         analyzer: str | TextAnalyzer | Callable[[str], list[str]] | None = None,
         corpus: Corpus | None = None,
+        memory: int | str | None = None,
     ) -> BM25:
         """Open an index that `build` made.
 
         Parameters
         ----------
-        k1, b, variant, delta : those of the build by default; with others, the impacts are computed
-            anew, in memory.
+        k1, b, variant, delta : those of the build by default; others cost nothing.
         analyzer : only for an index that was built with a function, which cannot be saved.
         corpus : the documents that were indexed, for later stages to find their texts.
+        memory : what unpacked lists may take, 8 bytes a posting: bytes, or a text such as "2GB";
+            half of the machine's by default. `bm25.lists.fill()` unpacks them all beforehand.
 
         Raises
         ------
@@ -195,7 +161,7 @@ class BM25(Retriever):
         CorruptFileError : a file is missing, truncated or of another version.
         """
         index = InvertedIndex.open(folder, analyzer=analyzer, corpus=corpus)
-        saved = saved_weighting(index)
+        saved = _saved_weighting(index)
         # Another variant has another default.
         saved_delta = saved.delta if variant in (None, saved.variant) else None
         weighting = Weighting(
@@ -204,8 +170,7 @@ class BM25(Retriever):
             saved.b if b is None else b,
             saved_delta if delta is None else delta,
         )
-        lists = open_impacts(index) if weighting == saved else compute_impacts(index, weighting)
-        return cls(index, weighting, lists, corpus)
+        return cls(index, weighting, FilledLists(index, weighting, memory=memory), corpus)
 
     def with_parameters(
         self,
@@ -215,7 +180,7 @@ class BM25(Retriever):
         variant: str | None = None,
         delta: float | None = None,
     ) -> BM25:
-        """The same index searched with other parameters; the impacts are computed in memory."""
+        """The same index searched with other parameters."""
         changes = {"k1": k1, "b": b, "variant": variant, "delta": delta}
         given: dict[str, Any] = {
             name: value for name, value in changes.items() if value is not None
@@ -223,7 +188,8 @@ class BM25(Retriever):
         if variant is not None and variant != self.weighting.variant:
             given.setdefault("delta", None)
         weighting = replace(self.weighting, **given)
-        return BM25(self.index, weighting, compute_impacts(self.index, weighting), self.corpus)
+        lists = FilledLists(self.index, weighting, memory=self.lists.memory)
+        return BM25(self.index, weighting, lists, self.corpus)
 
     def search(
         self, queries: Queries, k: int = 1000, *, where: Where | None = None, threads: int = 1
@@ -286,16 +252,18 @@ class BM25(Retriever):
         """One term's part, behind the key that orders terms as the search adds them."""
         code = self.index.term_code(term)
         if code < 0:
-            return (0.0, len(self.lists.upper)), TermContribution(term, occurrences, 0, 0, 0.0)
+            return (0.0, self.index.n_terms), TermContribution(term, occurrences, 0, 0, 0.0)
+        lists = self.lists.of_terms(np.array([code], dtype=np.int32))
+        documents, frequencies = self.index.postings_of(code)
         weight = np.float32(occurrences)
-        start, end = (int(bound) for bound in self.lists.offsets[code : code + 2])
-        place = start + int(np.searchsorted(self.lists.documents[start:end], document))
+        place = int(np.searchsorted(documents, document))
         frequency, impact = 0, np.float32(0.0)
-        if place < end and self.lists.documents[place] == document:
-            frequency = int(self.index.posting_frequencies[place])
-            impact = self.lists.impacts[place]
-        entry = TermContribution(term, occurrences, frequency, end - start, float(weight * impact))
-        return (-float(weight * self.lists.upper[code]), code), entry
+        if place < len(documents) and documents[place] == document:
+            frequency = int(frequencies[place])
+            impact = lists.impacts[int(lists.offsets[code]) + place]
+        contribution = float(weight * impact)
+        entry = TermContribution(term, occurrences, frequency, len(documents), contribution)
+        return (-float(weight * lists.upper[code]), code), entry
 
     def describe(self) -> dict[str, Any]:
         """What an experiment file holds: `BM25.open(**description)` less "retriever"."""
@@ -318,3 +286,18 @@ class BM25(Retriever):
         folder = values.pop("folder")
         options = ", ".join(f"{name}={value!r}" for name, value in values.items())
         return f"BM25.open({folder!r}, {options})"
+
+
+def _saved_weighting(index: InvertedIndex) -> Weighting:
+    """The variant and parameters that the index was built with."""
+    saved = index.manifest.get("weighting")
+    try:
+        if not isinstance(saved, dict):
+            raise TypeError("none")
+        return Weighting(saved["variant"], saved["k1"], saved["b"], saved["delta"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise CorruptFileError(
+            f"no BM25 parameters ({error})",
+            remedy=REMEDY,
+            path=index.folder.parent / MANIFEST,
+        ) from error

@@ -20,13 +20,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from plackett.errors import ConfigurationError, UnknownNameError
 
-__all__ = ["VARIANTS", "Variant", "Weighting"]
+__all__ = ["VARIANTS", "Saturation", "Variant", "Weighting"]
 
 Array = npt.NDArray[np.float64]
 
@@ -67,6 +68,27 @@ VARIANTS: dict[str, Variant] = {
         Variant("bm25+", lambda n, df: np.log((n + 1) / df), raised=True, delta=1.0),
     )
 }
+
+
+class Saturation(NamedTuple):
+    """What a weighting makes of frequencies: `tfc = scale * c / (norm + c) + shift`, where
+    `c = tf / divisor + added`.
+
+    `norm` is `float64[N]`; so is `divisor`, or of no elements where frequencies are not divided.
+    """
+
+    divisor: Array
+    norm: Array
+    scale: float
+    added: float
+    shift: float
+
+    def of(self, frequencies: npt.ArrayLike) -> Array:
+        """tfc of the frequencies of one term, one a document: `float64[N]`."""
+        c = np.asarray(frequencies, dtype=np.float64)
+        c = (c / self.divisor if len(self.divisor) else c) + self.added
+        saturated: Array = self.scale * c / (self.norm + c) + self.shift
+        return saturated
 
 
 @dataclass(frozen=True)
@@ -129,47 +151,19 @@ class Weighting:
         """
         from plackett.retrievers.inverted.impact_kernels import saturate
 
+        idf = self.idf(len(lengths), np.diff(offsets))
+        saturation = self.saturation(lengths, mean_length)
+        saturate(offsets, documents, frequencies, idf, *saturation, out)
+
+    def saturation(self, lengths: npt.ArrayLike, mean_length: float) -> Saturation:
+        """How frequencies saturate in documents of these lengths, `[N]`."""
         variant = VARIANTS[self.variant]
         norm = self.length_norm(lengths, mean_length)
-        ones = np.ones(len(norm))
-        shifts_frequency = variant.normalises_frequency
-        delta = self.delta or 0.0
-        saturate(
-            offsets,
-            documents,
-            frequencies,
-            self.idf(len(lengths), np.diff(offsets)),
-            norm if shifts_frequency else ones,
-            self.k1 * (ones if shifts_frequency else norm),
-            self.k1 + 1.0 if variant.raised else 1.0,
-            delta if shifts_frequency else 0.0,
-            0.0 if shifts_frequency else delta,
-            out,
-        )
-
-    def impacts_of_term(
-        self,
-        idf: float,
-        frequencies: npt.NDArray[np.generic],
-        lengths: npt.NDArray[np.int32],
-        mean_length: float,
-        out: npt.NDArray[np.float32],
-    ) -> None:
-        """What the postings of one term add to scores, written to `out`, `float32[p]`.
-
-        `frequencies` and `lengths`, of the documents, are `[p]`. The numbers are those of
-        `impacts`, to the bit.
-        """
-        variant = VARIANTS[self.variant]
-        norm = self.length_norm(lengths, mean_length)
-        tf = np.asarray(frequencies, dtype=np.float64)
         delta = self.delta or 0.0
         scale = self.k1 + 1.0 if variant.raised else 1.0
         if variant.normalises_frequency:
-            c = tf / norm + delta
-            out[:] = idf * (scale * c / (self.k1 + c))
-        else:
-            out[:] = idf * (scale * tf / (self.k1 * norm + tf) + delta)
+            return Saturation(norm, np.full(len(norm), float(self.k1)), scale, delta, 0.0)
+        return Saturation(np.zeros(0), self.k1 * norm, scale, 0.0, delta)
 
     def score(
         self, *, tf: float, df: int, dl: float, n_documents: int, mean_length: float

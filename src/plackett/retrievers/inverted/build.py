@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,21 +18,15 @@ from plackett.data.texts import Corpus
 from plackett.errors import DataError
 from plackett.retrievers.analysis import TextAnalyzer, get_analyzer
 from plackett.retrievers.analysis.coding import TermCoder, coder_for
-from plackett.retrievers.inverted.arrays import (
-    ArrayWriter,
-    create_array,
-    write_strings,
-    write_table,
-)
+from plackett.retrievers.inverted.arrays import ArrayWriter, write_strings, write_table
 from plackett.retrievers.inverted.index import METADATA, InvertedIndex
+from plackett.retrievers.inverted.inverting import DEFAULT_MEMORY, memory_bytes, write_postings
 from plackett.retrievers.inverted.storage import new_generation
 from plackett.retrievers.inverted.term_table import build_table
 
 __all__ = ["Accumulator", "Progress", "build_index", "open_source", "write_coded", "write_texts"]
 
 Progress = Callable[[int, "int | None"], None]
-Finish = Callable[[InvertedIndex], dict[str, Any]]
-LONGEST_UINT16 = 65_535
 
 
 @dataclass
@@ -60,22 +53,20 @@ def build_index(
     forward: bool = True,
     progress: Progress | None = None,
     batch_rows: int = 10_000,
-    finish: Finish | None = None,
+    memory: int | str = DEFAULT_MEMORY,
+    facts: Mapping[str, Any] | None = None,
 ) -> InvertedIndex:
     """Build an index and open it; `InvertedIndex.build` says what the parameters are.
 
-    `finish` may add files to the folder of the index it is given, before the index is put in place;
-    what it returns goes into the manifest.
+    `facts` go into the manifest.
     """
     if batch_rows < 1:
         raise DataError(f"batch_rows {batch_rows}", expected="1 or more")
-    chosen = get_analyzer(analyzer)
+    chosen, room = get_analyzer(analyzer), memory_bytes(memory)
     source = open_source(corpus, fields, metadata, batch_rows)
     with new_generation(folder) as generation:
-        content = write_texts(source, generation.path, chosen, progress)
-        content["forward"] = forward
-        if finish is not None:
-            content.update(finish(InvertedIndex(generation.path, content, chosen)))
+        content = write_texts(source, generation.path, chosen, progress, room)
+        content.update({"forward": forward, **(facts or {})})
         if not forward:
             (generation.path / "tokens.npy").unlink()
         generation.commit(content)
@@ -124,10 +115,8 @@ class Accumulator:
         self.columns: list[pa.Table] = []
         self.counts: list[npt.NDArray[np.int32]] = []
         self.last_document = np.full(1 << 10, -1, dtype=np.int32)
-        self.running = np.zeros(1 << 10, dtype=np.int32)
         self.document_frequency = np.zeros(1 << 10, dtype=np.int64)
         self.collection_frequency = np.zeros(1 << 10, dtype=np.int64)
-        self.highest = 0
 
     def add(
         self,
@@ -142,35 +131,36 @@ class Accumulator:
 
         self._grow(terms)
         per_document = counts.reshape(len(ids), -1).sum(axis=1, dtype=np.int32)
-        highest = count_postings(
+        count_postings(
             tokens,
             per_document,
             self.n_documents,
             self.last_document,
-            self.running,
             self.document_frequency,
+            self.collection_frequency,
         )
-        self.collection_frequency[:terms] += np.bincount(tokens, minlength=terms)
-        self.highest = max(self.highest, int(highest))
         self.n_documents += len(ids)
         self.ids.append(ids)
         self.columns.append(columns)
         self.counts.append(counts)
 
     def _grow(self, terms: int) -> None:
-        have = len(self.running)
+        have = len(self.last_document)
         if terms <= have:
             return
         more = max(2 * have, terms) - have
         self.last_document = np.concatenate([self.last_document, np.full(more, -1, dtype=np.int32)])
-        self.running = np.concatenate([self.running, np.zeros(more, dtype=np.int32)])
         zeros = np.zeros(more, dtype=np.int64)
         self.document_frequency = np.concatenate([self.document_frequency, zeros])
         self.collection_frequency = np.concatenate([self.collection_frequency, zeros])
 
 
 def write_texts(
-    source: Source, folder: Path, analyzer: TextAnalyzer, progress: Progress | None
+    source: Source,
+    folder: Path,
+    analyzer: TextAnalyzer,
+    progress: Progress | None,
+    memory: int = memory_bytes(DEFAULT_MEMORY),
 ) -> dict[str, Any]:
     """Analyse texts and write all files of an index; returns the manifest's content."""
     coder = coder_for(analyzer)
@@ -178,7 +168,7 @@ def write_texts(
     def read(gathered: Accumulator, tokens: ArrayWriter) -> tuple[str, ...]:
         return _read_texts(source, coder, gathered, tokens, progress)
 
-    return write_coded(folder, read, coder.terms, analyzer, source.metadata, source.ids)
+    return write_coded(folder, read, coder.terms, analyzer, source.metadata, source.ids, memory)
 
 
 def write_coded(
@@ -188,6 +178,7 @@ def write_coded(
     analyzer: TextAnalyzer,
     metadata: tuple[str, ...],
     distinct: Ids | None,
+    memory: int = memory_bytes(DEFAULT_MEMORY),
 ) -> dict[str, Any]:
     """Write all files of an index; returns the manifest's content.
 
@@ -197,6 +188,7 @@ def write_coded(
     known : the terms by their codes; it may grow while `read` reads.
     metadata : the columns that are kept.
     distinct : the ids where they are known to be distinct.
+    memory : bytes for the postings that are inverted at a time.
     """
     gathered = Accumulator()
     with ArrayWriter(folder / "tokens.npy", np.int32) as tokens:
@@ -209,13 +201,10 @@ def write_coded(
         pa.concat_arrays(gathered.ids) if gathered.ids else pa.array([], pa.string())
     )
     offsets = lengths_to_offsets(gathered.document_frequency[:n_terms])
-    frequency_type = np.dtype(np.uint16 if gathered.highest <= LONGEST_UINT16 else np.int32)
     terms = pa.array(known, pa.large_string())
     table = build_table(terms)
     arrays = {
-        "posting_offsets": offsets,
         "collection_frequency": gathered.collection_frequency[:n_terms],
-        "document_lengths": lengths,
         "field_lengths": field_lengths,
         "document_rank": _byte_order_ranks(ids.values),
         "term_table": table,
@@ -227,18 +216,18 @@ def write_coded(
     if metadata and gathered.columns:
         columns = pa.concat_tables(gathered.columns, promote_options="default")
         write_table(folder / METADATA, columns)
-    _invert(folder, lengths, offsets, frequency_type)
+    packed = write_postings(folder, lengths, offsets, memory)
     return {
         "analyzer": analyzer.to_dict(),
         "fields": list(fields),
         "metadata": list(metadata),
-        "frequency_type": frequency_type.name,
         "statistics": {
             "documents": gathered.n_documents,
             "terms": n_terms,
             "postings": int(offsets[-1]),
             "tokens": int(lengths.sum(dtype=np.int64)),
             "table_slots": len(table),
+            "posting_bytes": packed,
         },
     }
 
@@ -320,35 +309,3 @@ def _byte_order_ranks(ids: pa.Array) -> npt.NDArray[np.int32]:
     if len(ids) > 1 and not pc.all(pc.less(ids[:-1], ids[1:])).as_py():
         ranks[pc.sort_indices(ids).to_numpy()] = np.arange(len(ids), dtype=np.int32)
     return ranks
-
-
-def _invert(
-    folder: Path,
-    lengths: npt.NDArray[np.int32],
-    offsets: npt.NDArray[np.int64],
-    frequency_type: np.dtype[Any],
-) -> None:
-    """The second pass: postings from the token codes, written through memory maps."""
-    from plackett.retrievers.inverted.build_kernels import fill_postings
-
-    n_postings = int(offsets[-1])
-    paths = folder / "posting_documents.npy", folder / "posting_frequencies.npy"
-    if n_postings == 0:
-        np.save(paths[0], np.zeros(0, dtype=np.int32))
-        np.save(paths[1], np.zeros(0, dtype=frequency_type))
-        return
-    tokens = np.load(folder / "tokens.npy", mmap_mode="r")
-    documents = create_array(paths[0], np.int32, n_postings)
-    frequencies = create_array(paths[1], frequency_type, n_postings)
-    with ExitStack() as stack:
-        for array in (documents, frequencies):
-            if isinstance(array, np.memmap):
-                stack.callback(array.flush)
-        fill_postings(
-            np.asarray(tokens),
-            lengths,
-            offsets[:-1].copy(),
-            np.full(len(offsets) - 1, -1, dtype=np.int32),
-            np.asarray(documents),
-            np.asarray(frequencies),
-        )

@@ -12,46 +12,51 @@ HASH_PRIME = np.uint64(0x100000001B3)
 
 @njit(cache=True, nogil=True)
 def count_postings(  # type: ignore[no-untyped-def]
-    tokens, counts, first_document, last_document, running, document_frequency
+    tokens, counts, first_document, last_document, document_frequency, collection_frequency
 ):  # pragma: no cover
-    """First pass, over one batch: how many documents hold each term.
+    """First pass, over one batch: how many documents hold each term, and how often they do.
 
     `counts[i]` is the number of tokens of document `first_document + i`. `last_document` (-1 at
-    first) and `running` hold each term's latest document and its frequency there; they and
-    `document_frequency` are updated. Returns the highest frequency of a term in a document.
+    first) holds each term's latest document; the last three arrays are updated.
     """
-    highest = 0
     read = 0
     for i in range(len(counts)):
         document = first_document + i
         for _ in range(counts[i]):
             term = tokens[read]
             read += 1
-            if last_document[term] == document:
-                running[term] += 1
-            else:
+            collection_frequency[term] += 1
+            if last_document[term] != document:
                 last_document[term] = document
-                running[term] = 1
                 document_frequency[term] += 1
-            if running[term] > highest:
-                highest = running[term]
-    return highest
 
 
 @njit(cache=True, nogil=True)
 def fill_postings(  # type: ignore[no-untyped-def]
-    tokens, document_lengths, cursor, last_document, documents, frequencies
+    tokens,
+    counts,
+    first_document,
+    first_term,
+    cursor,
+    last_document,
+    documents,
+    frequencies,
 ):  # pragma: no cover
-    """Second pass: write the postings, documents ascending in every list.
+    """Second pass, over one batch: write the postings of some terms, documents ascending.
 
-    `cursor[t]` is where term t's list begins; it ends up where the list ends. `last_document` is
-    -1 everywhere at first.
+    The terms are `first_term` and those after it, one an element of `cursor`: where the next
+    posting of each goes, which is moved on. `last_document` is -1 everywhere at first.
     """
     read = 0
-    for document in range(len(document_lengths)):
-        for _ in range(document_lengths[document]):
-            term = tokens[read]
+    n_terms = np.uint64(len(cursor))
+    for i in range(len(counts)):
+        document = first_document + i
+        for _ in range(counts[i]):
+            # A term before the first one becomes a huge number.
+            term = np.uint64(np.int64(tokens[read]) - first_term)
             read += 1
+            if term >= n_terms:
+                continue
             place = cursor[term]
             if last_document[term] == document:
                 frequencies[place - 1] += 1

@@ -39,14 +39,31 @@ def bound_impacts(offsets, impacts, upper, extent, floors):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
+def bound_terms(terms, offsets, impacts, upper, extent, floors):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The bounds of some terms: see `bound_impacts`; the floors stay as they are."""
+    for term in terms:
+        start, end = offsets[term], offsets[term + 1]
+        high = np.float32(0.0)
+        low = np.float32(0.0)
+        for p in range(start, end):
+            high = max(high, impacts[p])
+            low = min(low, impacts[p])
+        upper[term] = high
+        extent[term] = max(high, -low)
+
+
+@njit(cache=True, nogil=True)
 def saturate(  # type: ignore[no-untyped-def]
     offsets, documents, frequencies, idf, divisor, norm, scale, added, shift, impacts
 ):  # pragma: no cover
     """`idf * (scale * c / (norm + c) + shift)` of every posting into `impacts`, where
-    `c = frequency / divisor + added`; `divisor` and `norm` are `float64[N]`."""
+    `c = frequency / divisor + added`; `norm` is `float64[N]`, and so is `divisor`, or empty where
+    frequencies are not divided."""
     for term in range(len(offsets) - 1):
         weight = idf[term]
         for p in range(offsets[term], offsets[term + 1]):
             document = documents[p]
-            c = frequencies[p] / divisor[document] + added
+            c = frequencies[p] + added
+            if len(divisor) > 0:
+                c = frequencies[p] / divisor[document] + added
             impacts[p] = weight * (scale * c / (norm[document] + c) + shift)

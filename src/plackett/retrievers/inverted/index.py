@@ -12,11 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from plackett.data.ids import Ids
-from plackett.data.ragged import lengths_to_offsets
+from plackett.data.ragged import concatenate_ranges, lengths_to_offsets
 from plackett.data.texts import Corpus
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.retrievers.analysis import Analyzer, TextAnalyzer, get_analyzer
 from plackett.retrievers.inverted.arrays import open_array, open_strings, open_table
+from plackett.retrievers.inverted.inverting import DEFAULT_MEMORY
+from plackett.retrievers.inverted.packed import PackedLists
 from plackett.retrievers.inverted.storage import MANIFEST, REMEDY, read_manifest, verify_files
 from plackett.retrievers.inverted.term_table import find_term
 
@@ -24,7 +26,7 @@ __all__ = ["EncodedQueries", "InvertedIndex"]
 
 METADATA = "metadata.arrow"
 MOST_REMEMBERED = 100_000
-STATISTICS = ("documents", "terms", "postings", "tokens", "table_slots")
+STATISTICS = ("documents", "terms", "postings", "tokens", "table_slots", "posting_bytes")
 
 
 class EncodedQueries(NamedTuple):
@@ -52,8 +54,10 @@ class InvertedIndex:
     analyzer : what made terms of texts.
     posting_offsets : `int64[V + 1]`; the postings of term t lie at
         `posting_offsets[t]:posting_offsets[t + 1]`.
-    posting_documents : `int32[P]`, ascending inside a term.
-    posting_frequencies : `uint16[P]`, or `int32[P]` where a frequency is above 65,535.
+    packed : the `PackedLists` on disk; `postings_of` reads one of them, `postings_between` several.
+    posting_documents : `int32[P]`, ascending inside a term; all of them are unpacked into memory
+        when they are first asked for.
+    posting_frequencies : `int32[P]`, in the same way.
     document_frequency : `int64[V]`, in how many documents a term occurs.
     collection_frequency : `int64[V]`, how often a term occurs.
     document_lengths : `int32[N]`, tokens a document.
@@ -85,12 +89,16 @@ class InvertedIndex:
         self.fields: tuple[str, ...] = tuple(manifest["fields"])
         self.n_documents, self.n_terms = counts["documents"], counts["terms"]
         self.n_postings, self.n_tokens = counts["postings"], counts["tokens"]
-        n, v, p = self.n_documents, self.n_terms, self.n_postings
-        self.posting_offsets = self._array("posting_offsets", np.int64, v + 1)
-        self.posting_documents = self._array("posting_documents", np.int32, p)
-        self.posting_frequencies = self._array("posting_frequencies", manifest["frequency_type"], p)
+        n, v = self.n_documents, self.n_terms
+        self.packed = PackedLists(
+            folder,
+            documents=n,
+            terms=v,
+            postings=self.n_postings,
+            size=counts["posting_bytes"],
+        )
+        self.posting_offsets = self.packed.offsets
         self.collection_frequency = self._array("collection_frequency", np.int64, v)
-        self.document_lengths = self._array("document_lengths", np.int32, n)
         self.field_lengths = self._array("field_lengths", np.int32, n, len(self.fields))
         self.document_rank = self._array("document_rank", np.int32, n)
         self._found: dict[str, int] = {}
@@ -104,10 +112,6 @@ class InvertedIndex:
                 path=folder.parent,
             )
         self.document_ids = saved_ids if document_ids is None else document_ids
-        if v and int(self.posting_offsets[-1]) != p:
-            raise CorruptFileError(
-                f"{self.posting_offsets[-1]} postings", expected=str(p), remedy=REMEDY, path=folder
-            )
 
     def _array(self, name: str, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
         return open_array(self.folder / f"{name}.npy", dtype, shape)
@@ -124,6 +128,7 @@ class InvertedIndex:
         forward: bool = True,
         progress: Callable[[int, int | None], None] | None = None,
         batch_rows: int = 10_000,
+        memory: int | str = DEFAULT_MEMORY,
     ) -> InvertedIndex:
         """Index a corpus.
 
@@ -138,6 +143,8 @@ class InvertedIndex:
         forward : also keep each document's terms in reading order (`tokens`), as features need.
         progress : called as `progress(documents done, documents in total or None)`.
         batch_rows : how many documents are analysed at a time.
+        memory : for the postings that are inverted at a time, in bytes or as "500MB"; besides it,
+            a build keeps some 40 bytes a document, its id and kept columns, and the terms.
 
         Raises
         ------
@@ -154,6 +161,7 @@ class InvertedIndex:
             forward=forward,
             progress=progress,
             batch_rows=batch_rows,
+            memory=memory,
         )
 
     @classmethod
@@ -203,6 +211,37 @@ class InvertedIndex:
         verify_files(self.folder.parent)
 
     @cached_property
+    def document_lengths(self) -> npt.NDArray[np.int32]:
+        """`int32[N]`, tokens a document."""
+        if len(self.fields) == 1:
+            return self.field_lengths[:, 0]
+        return self.field_lengths.sum(axis=1, dtype=np.int32)
+
+    @cached_property
+    def _postings(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        return self.postings_between(0, self.n_terms)
+
+    @property
+    def posting_documents(self) -> npt.NDArray[np.int32]:
+        """`int32[P]`, the documents of all lists, unpacked."""
+        return self._postings[0]
+
+    @property
+    def posting_frequencies(self) -> npt.NDArray[np.int32]:
+        """`int32[P]`, how often each of `posting_documents` holds the term."""
+        return self._postings[1]
+
+    def postings_between(
+        self, first: int, end: int
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """The documents and frequencies of the terms `first:end`, one list after the other."""
+        return self.packed.read(first, end)
+
+    def postings_of(self, code: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """The documents, ascending, that hold the term of this code, and how often they do."""
+        return self.packed.read(code, code + 1)
+
+    @cached_property
     def document_frequency(self) -> npt.NDArray[np.int64]:
         """`int64[V]`, in how many documents each term occurs."""
         return np.diff(self.posting_offsets)
@@ -231,6 +270,20 @@ class InvertedIndex:
         """`int64[N * F + 1]`: field f of document d is segment `d * F + f` of `tokens`."""
         return lengths_to_offsets(self.field_lengths.reshape(-1))
 
+    def tokens_of(
+        self, documents: npt.NDArray[np.integer[Any]]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """The terms of documents in reading order, one document after the other, and how many.
+
+        Raises
+        ------
+        ConfigurationError : the index was built with `forward=False`.
+        """
+        first = np.asarray(documents, dtype=np.int64) * len(self.fields)
+        starts = self.token_offsets[first]
+        lengths = self.token_offsets[first + len(self.fields)] - starts
+        return np.asarray(self.tokens[concatenate_ranges(starts, lengths)]), lengths
+
     @cached_property
     def metadata(self) -> pa.Table:
         """The columns that the build kept, a row a document; none unless it was told to."""
@@ -252,9 +305,9 @@ class InvertedIndex:
         code = self.term_code(term)
         if code < 0:
             return {}
-        rows = slice(int(self.posting_offsets[code]), int(self.posting_offsets[code + 1]))
-        documents = self.document_ids.strings(self.posting_documents[rows]).to_pylist()
-        return dict(zip(documents, self.posting_frequencies[rows].tolist(), strict=True))
+        documents, frequencies = self.postings_of(code)
+        names = self.document_ids.strings(documents).to_pylist()
+        return dict(zip(names, frequencies.tolist(), strict=True))
 
     def analyze_queries(self, texts: Iterable[str]) -> EncodedQueries:
         """Queries as term codes, with a count of the terms that the index lacks."""
@@ -297,7 +350,6 @@ def _statistics(manifest: Mapping[str, Any], folder: Path) -> dict[str, int]:
         and all(isinstance(counts.get(name), int) and counts[name] >= 0 for name in STATISTICS)
         and isinstance(fields, list)
         and all(isinstance(field, str) for field in fields)
-        and manifest.get("frequency_type") in ("uint16", "int32")
     )
     if not fine:
         raise CorruptFileError(

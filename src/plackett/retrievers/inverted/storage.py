@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 FORMAT = "plackett inverted index"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 GENERATIONS = ("a", "b")
 REMEDY = "build the index again"

@@ -13,6 +13,7 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
+from plackett.retrievers.inverted.filled import fill_lists
 from plackett.retrievers.inverted.impacts import ImpactLists
 from plackett.retrievers.inverted.index import InvertedIndex
 from plackett.retrievers.weighting import Weighting
@@ -38,22 +39,19 @@ class LiveImpacts:
         mean_length: float,
         live: npt.NDArray[np.bool_] | None,
     ) -> None:
-        self.index, self.weighting, self.live = index, weighting, live
-        self._mean_length = mean_length
+        self.index, self.live = index, live
+        self._saturation = weighting.saturation(index.document_lengths, mean_length)
         self._known = np.zeros(index.n_terms, dtype=np.bool_)
         self._own = np.zeros(index.n_terms, dtype=np.float32)
         self._lock = Lock()
         # Pages of an array that nobody has written to take no memory.
-        self._impacts = np.empty(index.n_postings, dtype=np.float32)
-        self._upper = np.zeros(index.n_terms, dtype=np.float32)
-        self._extent = np.zeros(index.n_terms, dtype=np.float32)
         self.lists = ImpactLists(
             offsets=index.posting_offsets,
-            documents=index.posting_documents,
-            impacts=self._impacts,
+            documents=np.empty(index.n_postings, dtype=np.int32),
+            impacts=np.empty(index.n_postings, dtype=np.float32),
             rank=index.document_rank,
-            upper=self._upper,
-            extent=self._extent,
+            upper=np.zeros(index.n_terms, dtype=np.float32),
+            extent=np.zeros(index.n_terms, dtype=np.float32),
             floors=np.zeros((0, 3), dtype=np.float32),
         )
 
@@ -71,20 +69,14 @@ class LiveImpacts:
         alike in all segments, and as in an index of one.
         """
         with self._lock:
-            self._upper[term] = greatest
+            self.lists.upper[term] = greatest
 
     def _compute(self, term: int, idf: float) -> None:
-        start, end = (int(bound) for bound in self.index.posting_offsets[term : term + 2])
-        documents = np.asarray(self.index.posting_documents[start:end])
-        out = self._impacts[start:end]
-        self.weighting.impacts_of_term(
-            idf,
-            self.index.posting_frequencies[start:end],
-            self.index.document_lengths[documents],
-            self._mean_length,
-            out,
-        )
-        counted = out if self.live is None else out[self.live[documents]]
-        self._own[term] = counted.max(initial=0.0)
-        self._extent[term] = np.abs(out).max(initial=0.0)
+        terms = np.array([term], dtype=np.int32)
+        fill_lists(self.index, self.lists, terms, np.array([idf]), self._saturation)
+        rows = slice(*self.index.posting_offsets[term : term + 2])
+        impacts = self.lists.impacts[rows]
+        if self.live is not None:
+            impacts = impacts[self.live[self.lists.documents[rows]]]
+        self._own[term] = impacts.max(initial=0.0)
         self._known[term] = True
