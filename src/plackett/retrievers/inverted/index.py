@@ -213,9 +213,12 @@ class InvertedIndex:
     @cached_property
     def document_lengths(self) -> npt.NDArray[np.int32]:
         """`int32[N]`, tokens a document."""
-        if len(self.fields) == 1:
-            return self.field_lengths[:, 0]
-        return self.field_lengths.sum(axis=1, dtype=np.int32)
+        lengths: npt.NDArray[np.int32] = (
+            self.field_lengths[:, 0]
+            if len(self.fields) == 1
+            else self.field_lengths.sum(axis=1, dtype=np.int32)
+        )
+        return lengths
 
     @cached_property
     def _postings(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
