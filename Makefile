@@ -32,9 +32,9 @@ docs: $(VENV)/development  ## Build the site into site/
 
 bench: $(VENV)/development  ## Run the benchmarks beside their peers (long; benchmarks/README.md)
 	$(BIN)/python benchmarks/evaluation.py --setup
-	$(BIN)/python benchmarks/bm25.py --setup
+	$(BIN)/python benchmarks/lexical.py --setup
 	$(BIN)/python benchmarks/ltr_speed.py --setup
-	for script in import_time svmlight evaluation bm25 cranfield_ltr ltr_speed ltr_trees; do \
+	for script in import_time svmlight evaluation lexical cranfield_ltr ltr_speed ltr_trees; do \
 	  $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean:  ## Remove what was made

@@ -82,7 +82,7 @@ def test_the_demo_is_valid_and_its_text_is_the_file() -> None:
         (MINIMAL + "[retrieve]\nk_1 = 3", "retrieve.k_1: unknown key 'k_1'; did you mean 'k1'"),
         (
             MINIMAL + "[retrieve]\nanalyser = 1",
-            "unknown key 'analyser'; Known: b, encoder, k, k1, kind",
+            "unknown key 'analyser'; Known: b, encoder, index, k, k1, kind",
         ),
         (MINIMAL + '[retrieve]\nanalyzer = "x"', r"'analyzer'; it belongs under \[index\]"),
         (MINIMAL + "[folds]\nsede = 3", "folds.sede: unknown key 'sede'; did you mean 'seed'"),

@@ -56,7 +56,7 @@ def brute_force(lists, terms, weights, k):
     total = {}
     for term, weight in zip(terms.tolist(), weights, strict=True):
         total[term] = np.float32(total.get(term, np.float32(0)) + weight)
-    ordered = sorted(total, key=lambda term: (-np.float32(total[term] * lists.upper[term]), term))
+    ordered = sorted(total, key=lambda term: -np.float32(total[term] * lists.upper[term]))
     scores = np.zeros(len(lists.rank), dtype=np.float32)
     for term in ordered:
         rows = slice(lists.offsets[term], lists.offsets[term + 1])
@@ -138,7 +138,9 @@ def test_bounds_are_the_largest_impacts(rng):
     for term in range(5):
         ordered = np.sort(lists.impacts[lists.offsets[term] : lists.offsets[term + 1]])[::-1]
         assert lists.upper[term] == lists.extent[term] == ordered[0]
-        assert lists.floors[term].tolist() == [ordered[9], ordered[99], ordered[999]]
+        exact = ordered[[9, 99, 999]]
+        assert (lists.floors[term] <= exact).all()
+        assert (lists.floors[term] >= exact - 0.0011 * ordered[0]).all()
 
 
 def test_bad_searches_are_refused(rng):

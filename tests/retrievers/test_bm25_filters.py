@@ -148,6 +148,7 @@ def test_an_index_of_before_columns_opens_as_it_was(tmp_path: Path) -> None:
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     assert manifest.pop("metadata") == []
+    del manifest["crc32"]  # such a manifest has no checksum of itself
     path.write_text(json.dumps(manifest))
     again = BM25.open(folder)
     assert again.search(QUERIES).to_dict() == built.search(QUERIES).to_dict()

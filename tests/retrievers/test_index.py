@@ -250,7 +250,13 @@ def test_a_manifest_that_is_none_is_refused(folder, content):
 
 def test_files_that_are_not_what_they_claim(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
-    for name in ("tokens.npy", "postings.npy", "posting_counts.npy", "terms.arrow", "documents.arrow"):
+    for name in (
+        "tokens.npy",
+        "postings.npy",
+        "posting_counts.npy",
+        "terms.arrow",
+        "documents.arrow",
+    ):
         path = folder / "a" / name
         whole = path.read_bytes()
         path.write_bytes(b"x" * len(whole))

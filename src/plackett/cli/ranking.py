@@ -1,10 +1,10 @@
-"""`plackett features`, `train`, `rank`, `explain`, `rankers`: learned rankers."""
+"""`plackett train`, `rank`, `explain`, `rankers`: learned rankers."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,7 @@ from plackett.cli.console import (
     parse_settings,
     progress_bar,
     show,
-    split_names,
 )
-from plackett.cli.retrieving import read_queries
 from plackett.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ __all__ = [
     "distil",
     "explain",
     "export",
-    "features",
     "rank",
     "ranker_kind",
     "rankers",
@@ -70,39 +67,6 @@ def described_ranker(text: str) -> Ranker:
 
     name, bracket, parameters = text.partition("(")
     return registry.parse(f"{ranker_kind(name.strip()).__name__}{bracket}{parameters}")
-
-
-def features(
-    folder: Annotated[Path, typer.Argument(metavar="INDEX", help="The folder of an index.")],
-    run: Annotated[Path, typer.Argument(help="The candidates.")],
-    queries: Annotated[Path, typer.Option(help="The query texts; or cranfield.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the rows go.")],
-    qrels: Annotated[Path | None, typer.Option(help="Judgments; grades are 0 without.")] = None,
-    names: Annotated[
-        str | None, typer.Option(help="Features, with commas; by default all lexical ones.")
-    ] = None,
-    normalise: Annotated[str, typer.Option(help="none, query_minmax or query_zscore.")] = "none",
-) -> None:
-    """Describe the candidates of a run by features, for training or ranking."""
-    from plackett.data import Qrels, Run
-    from plackett.features import FeatureSet
-    from plackett.retrievers import BM25
-
-    bm25 = BM25.open(folder)
-    wanted = split_names(names)
-    scaling: Any = normalise  # FeatureSet checks it
-    chosen = (
-        FeatureSet.lexical(bm25, normalise=scaling)
-        if wanted is None
-        else FeatureSet.of(wanted, bm25, normalise=scaling)
-    )
-    with input_file(run, ".txt") as path:
-        candidates = Run.read(path)
-    judged = None if qrels is None else Qrels.read(qrels)
-    dataset = chosen.extract(candidates, judged, queries=read_queries(queries))
-    with output_file(output, ".svm") as path:
-        dataset.write(path)
-    announce(f"{counted(len(dataset), 'row')} of {counted(len(chosen), 'feature')}: {output}")
 
 
 def train(
@@ -262,11 +226,6 @@ def distil(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command(
-        epilog=examples(
-            "plackett features idx run.txt --queries queries.tsv --qrels qrels.txt -o train.parquet"
-        )
-    )(features)
     app.command(
         epilog=examples(
             "plackett train train.parquet --set trees=50 --set leaves=15 -o model",

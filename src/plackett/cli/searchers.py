@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from plackett.data import Queries, Run
-    from plackett.retrievers import BM25, Expanded, Lexical, SyntaxSearch
+    from plackett.retrievers import BM25, Expanded, Lexical, LiveBM25, SyntaxSearch
 
 __all__ = ["Searcher", "searcher"]
 
@@ -52,8 +52,7 @@ def searcher(
     kind = index_kind(folder)
     if kind in ("bm25", "live-bm25"):
         _refuse(options if alone else {}, folder)
-        find = _words if kind == "bm25" else _living_words
-        return find(folder, where, weighting, threads)
+        return _words(folder, where, weighting, threads, kind)
     if alone and any(value is not None for value in weighting.values()):
         given = ", ".join(f"--{name}" for name, value in weighting.items() if value is not None)
         raise ConfigurationError(f"{given} is for BM25; {folder} has vectors.")
@@ -81,35 +80,25 @@ def _wanted(where: list[str], columns: dict[str, pa.DataType], folder: Path) -> 
     return parse_where(where, columns)
 
 
-def _living_words(
-    folder: Path, where: list[str], weighting: Mapping[str, float | str | None], threads: int
-) -> Searcher:
-    from plackett.retrievers import Lexical, LiveBM25
-
-    k1, b, variant = (weighting[name] for name in ("k1", "b", "variant"))
-    live = LiveBM25.open(folder, k1=k1, b=b, variant=variant)  # type: ignore[arg-type]
-    for name in ("expand", "signs"):
-        if weighting[name] is not None:
-            raise ConfigurationError(f"--{name} needs an index of kind bm25; {folder} is live.")
-    wanted = _wanted(where, columns_of(live), folder) if live.segments else {}
-    if weighting["model"] is not None:
-        other = Lexical(live.index, str(weighting["model"]))
-        return lambda queries, k: other.search(queries, k, where=wanted)
-    return lambda queries, k: live.search(queries, k, where=wanted, threads=threads)
-
-
 def _words(
     folder: Path,
     where: list[str],
     weighting: Mapping[str, float | str | None],
     threads: int,
+    kind: str,
 ) -> Searcher:
-    from plackett.retrievers import BM25
+    from plackett.retrievers import BM25, LiveBM25
 
     k1, b, variant = (weighting[name] for name in ("k1", "b", "variant"))
-    bm25 = BM25.open(folder, k1=k1, b=b, variant=variant)  # type: ignore[arg-type]
-    columns = {field.name: field.type for field in bm25.index.metadata.schema}
-    wanted = _wanted(where, columns, folder) if len(bm25.index.document_ids) else {}
+    given: dict[str, Any] = {"k1": k1, "b": b, "variant": variant}
+    bm25: BM25 | LiveBM25
+    if kind == "bm25":
+        bm25 = BM25.open(folder, **given)
+        columns = {field.name: field.type for field in bm25.index.metadata.schema}
+        wanted = _wanted(where, columns, folder) if bm25.index.n_documents else {}
+    else:
+        bm25 = LiveBM25.open(folder, **given)
+        wanted = _wanted(where, columns_of(bm25), folder) if bm25.segments else {}
     other = _other_way(bm25, weighting)
     if other is None:
         return lambda queries, k: bm25.search(queries, k, where=wanted, threads=threads)
@@ -117,7 +106,7 @@ def _words(
 
 
 def _other_way(
-    bm25: BM25, weighting: Mapping[str, float | str | None]
+    bm25: BM25 | LiveBM25, weighting: Mapping[str, float | str | None]
 ) -> Lexical | Expanded | SyntaxSearch | None:
     """Another model over the index, longer queries, or queries with signs; None for plain BM25."""
     from plackett.retrievers import Expanded, Lexical, SyntaxSearch

@@ -48,7 +48,7 @@ def open_changing(folder: Path, encoder: str | None = None) -> SegmentedRetrieve
     ConfigurationError : the index is another, or an encoder is given for words.
     """
     from plackett.retrievers import LiveBM25
-    from plackett.retrievers.living.live_bm25 import KIND
+    from plackett.retrievers.living.live_facts import KIND
     from plackett.retrievers.opening import index_kind
 
     if index_kind(folder) != KIND:

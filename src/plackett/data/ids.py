@@ -13,9 +13,28 @@ import pyarrow.compute as pc
 
 from plackett.errors import DataError
 
-__all__ = ["Ids", "distinct_union", "to_string_array"]
+__all__ = ["Ids", "distinct_union", "to_string_array", "to_text_array"]
 
 Codes = npt.NDArray[np.int32]
+
+
+def to_text_array(values: Any, kind: pa.DataType | None = None) -> pa.Array:
+    """An Arrow array of values that may be texts.
+
+    Raises
+    ------
+    DataError : a text holds half of a surrogate pair, which is no character.
+
+    >>> to_text_array(["wing", "\\ud800"])
+    Traceback (most recent call last):
+    plackett.errors.DataError: found the text '\\ud800'; expected characters that UTF-8 can hold.
+    """
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"the text {error.object!r:.60}", expected="characters that UTF-8 can hold"
+        ) from error
 
 
 def to_string_array(values: Any) -> pa.Array:
@@ -38,7 +57,7 @@ def to_string_array(values: Any) -> pa.Array:
         elif not hasattr(values, "__array__") and not isinstance(values, list):
             values = list(values)
         try:
-            values = pa.array(values)
+            values = to_text_array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DataError(
                 f"ids of mixed types ({error})", expected="all strings or all integers"

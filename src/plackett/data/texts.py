@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy.typing as npt
 import pyarrow as pa
 
-from plackett.data.ids import Ids, to_string_array
+from plackett.data.ids import Ids, to_string_array, to_text_array
 from plackett.errors import DataError
 
 __all__ = ["Corpus", "Queries"]
@@ -93,7 +93,7 @@ class _TextTable:
         columns = {}
         for name in names:
             values = [row.get(name) for row in rows]
-            columns[name] = to_string_array(values) if name == "id" else pa.array(values)
+            columns[name] = to_string_array(values) if name == "id" else to_text_array(values)
         return cls(pa.table(columns), fields=fields)
 
     @classmethod
@@ -108,7 +108,7 @@ class _TextTable:
         table = pa.table(
             {
                 "id": to_string_array(ids),
-                "text": pa.array([text for _, text in pairs], pa.large_string()),
+                "text": to_text_array([text for _, text in pairs], pa.large_string()),
             }
         )
         return cls(table)

@@ -108,7 +108,7 @@ class ExperimentConfig(Section):
     @property
     def words(self) -> RetrieveConfig:
         """The BM25 that lexical features are computed with: the first one of the file."""
-        named = [first for first in self.retrieve if not first.of_vectors]
+        named = [first for first in self.retrieve if first.kind == "bm25"]
         return named[0] if named else RetrieveConfig()
 
     @property

@@ -15,16 +15,18 @@ from typing import Any, TypeAlias
 from plackett.data.collections import Collection
 from plackett.data.cost import Cost
 from plackett.encoders.base import Encoder
+from plackett.errors import DataError
 from plackett.experiment.config import ExperimentConfig
 from plackett.experiment.kept_runs import keep_run
 from plackett.experiment.sections import RetrieveConfig
 from plackett.experiment.steps import Step, make_step
-from plackett.experiment.store import Store
+from plackett.experiment.store import Store, hash_file
 from plackett.pipeline import Retriever
-from plackett.retrievers import BM25
+from plackett.retrievers import BM25, LiveBM25
 from plackett.retrievers.descriptions import described_encoder, described_structure
 from plackett.retrievers.opening import vector_retriever
 from plackett.retrievers.segments.base import SegmentedRetriever
+from plackett.retrievers.segments.store import MANIFEST
 from plackett.retrievers.segments.structure import Structure
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "build_words",
     "describe_vectors",
     "encode_texts",
+    "open_live",
     "open_vectors",
     "open_words",
     "plan_first_stages",
@@ -59,6 +62,8 @@ class WordStage:
 
     def __str__(self) -> str:
         first = self.wanted
+        if first.index is not None:
+            return f"LiveBM25({first.index!r}) % {first.k}"
         return f"BM25(k1={first.k1:g}, b={first.b:g}, variant={first.variant!r}) % {first.k}"
 
 
@@ -105,7 +110,7 @@ FirstStage: TypeAlias = WordStage | VectorStage
 
 def plan_words(config: ExperimentConfig, hashes: Mapping[str, str]) -> Step | None:
     """The step of the inverted index, where anything needs one."""
-    if all(first.of_vectors for first in config.retrieve) and not config.rankers:
+    if all(first.kind != "bm25" for first in config.retrieve) and not config.rankers:
         return None
     inputs = {"corpus": hashes["corpus"], **config.index.model_dump()}
     return make_step("index", "index", ("corpus",), inputs)
@@ -126,11 +131,23 @@ def plan_first_stages(
     for wanted in config.retrieve:
         if wanted.of_vectors:
             stages.append(_plan_vectors(config, wanted, hashes, judged))
+        elif wanted.index is not None:
+            # Its manifest names every file with its checksum.
+            manifest = config.path(wanted.index) / MANIFEST
+            if not manifest.is_file():
+                raise DataError("no index", expected=f"a folder with a {MANIFEST}", path=manifest)
+            inputs = {"index": hash_file(manifest), **judged, **_given(wanted), "k": wanted.k}
+            stages.append(WordStage(wanted, _search_step(wanted, wanted.index, inputs)))
         elif words is not None:
             given = wanted.model_dump(include={"k", "k1", "b", "variant"})
             inputs = {"index": words.key, **judged, **given}
             stages.append(WordStage(wanted, _search_step(wanted, "index", inputs)))
     return tuple(stages)
+
+
+def _given(wanted: RetrieveConfig) -> dict[str, Any]:
+    """The parameters of BM25 that the file sets."""
+    return wanted.model_dump(include={"k1", "b", "variant"} & wanted.model_fields_set)
 
 
 def _plan_vectors(
@@ -184,6 +201,11 @@ def build_words(config: ExperimentConfig, collection: Collection, folder: Path) 
 def open_words(wanted: RetrieveConfig, folder: Path) -> BM25:
     """The inverted index of a finished step, with the parameters of a first stage."""
     return BM25.open(folder / _INDEX, k1=wanted.k1, b=wanted.b, variant=wanted.variant)
+
+
+def open_live(config: ExperimentConfig, wanted: RetrieveConfig) -> LiveBM25:
+    """The living index of a first stage, as it is now."""
+    return LiveBM25.open(config.path(str(wanted.index)), **_given(wanted))
 
 
 def encode_texts(

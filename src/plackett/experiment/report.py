@@ -59,6 +59,8 @@ def _systems(config: ExperimentConfig, manifest: Mapping[str, Any]) -> str:
 
 
 def _words(config: ExperimentConfig, first: RetrieveConfig) -> str:
+    if first.index is not None:
+        return f"BM25 over the living index {first.index}"
     return (
         f"BM25, {first.variant}, k1={first.k1:g}, b={first.b:g}, analyzer {config.index.analyzer}"
     )

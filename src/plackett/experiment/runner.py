@@ -22,6 +22,7 @@ from plackett.experiment.first_stages import (
     build_words,
     describe_vectors,
     encode_texts,
+    open_live,
     open_vectors,
     open_words,
     search,
@@ -236,6 +237,8 @@ def _search(
     for stage in plan.first:
         if isinstance(stage, VectorStage):
             retriever = _indexed_vectors(config, stage, shop, collection)
+        elif stage.wanted.index is not None:
+            retriever = open_live(config, stage.wanted)
         else:
             retriever = open_words(stage.wanted, shop.folder(plan.index))
         found = shop.do(stage.search, partial(search, stage, retriever, collection))

@@ -31,6 +31,7 @@ from plackett.rerankers import parse as parse_reranker
 from plackett.retrievers import Weighting
 from plackett.retrievers.analysis import get_analyzer
 from plackett.retrievers.descriptions import described_structure
+from plackett.retrievers.living.live_facts import KIND as LIVE
 from plackett.retrievers.opening import vector_retriever
 from plackett.retrievers.segments.structure import chosen_structure
 
@@ -115,7 +116,9 @@ class IndexConfig(Section):
 class RetrieveConfig(Section):
     """A first stage: what the report calls it, its kind, its depth and its parameters.
 
-    Kind "bm25" takes `k1`, `b` and `variant`. Kinds of vectors, "dense", "sparse" and
+    Kind "bm25" takes `k1`, `b` and `variant`. Kind "live-bm25" takes `index`, the folder of an
+    index that lives (from the file's folder), which is searched as it is when the experiment runs,
+    and any of the three to change what it was built with. Kinds of vectors, "dense", "sparse" and
     "multivector", take `encoder`, the folder of a model (from the file's folder) or a description
     such as `TransformerEncoder('path', pooling='mean')`, and `structure`, how the vectors are
     searched: compared with all, unless it says `HNSW(links=32)`, say.
@@ -129,6 +132,7 @@ class RetrieveConfig(Section):
     variant: str = "lucene"
     encoder: str | None = None
     structure: str | None = None
+    index: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -139,8 +143,12 @@ class RetrieveConfig(Section):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> RetrieveConfig:
-        words = self.kind == "bm25"
+        words = not self.of_vectors
         refused = {"encoder", "structure"} if words else {"k1", "b", "variant"}
+        if self.kind != LIVE:
+            refused.add("index")
+        elif self.index is None:
+            raise ValueError(f"kind {LIVE!r} needs an index: the folder of one that lives")
         wrong = sorted(refused & self.model_fields_set)
         if wrong:
             raise ValueError(f"{wrong[0]} is not for a first stage of kind {self.kind!r}")
@@ -171,7 +179,7 @@ class RetrieveConfig(Section):
     @property
     def of_vectors(self) -> bool:
         """Whether it compares vectors, not words."""
-        return self.kind != "bm25"
+        return self.kind not in ("bm25", LIVE)
 
 
 class FusionConfig(Section):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BoundFeature", "Compute", "Feature", "Kind", "Level"]
 
 Compute = Callable[["Candidates", "str | None"], npt.NDArray[np.float64]]
-Kind = Literal["index", "run", "column", "function", "vectors", "part"]
+Kind = Literal["index", "run", "column", "function", "vectors", "part", "stream", "constant"]
 Level = Literal["document", "query"]
 
 _MISSING = {
@@ -39,14 +39,16 @@ class Feature:
     compute : `compute(candidates, field) -> float64[rows]`; `field` is None for the whole document.
     low, high : the range of its values; None where unbounded.
     kind : "index" (computed from the index), "run" (from the run alone), "column" (a column of the
-        corpus), "function" (the user's), "vectors" (from an index of vectors or an encoder), or
-        "part" (from a part of a union's run).
+        corpus), "function" (the user's), "vectors" (from an index of vectors or an encoder),
+        "part" (from a part of a union's run), "stream" (from the index, by streams of fields), or
+        "constant" (0, of what a public collection has and this one lacks).
     level : "query" where it is the same for all documents of a query; such a feature is never
         normalised inside a query.
     by_field : whether it can be computed on one field.
-    needs : what it reads: "frequencies", "positions", "feedback", "run", "corpus", "vectors".
+    needs : what it reads: "frequencies", "positions", "pairs" (counted in the collection),
+        "feedback", "run", "corpus", "vectors".
     version : raised whenever its values change; a saved set of another version is refused.
-    facts : names and values by which a saved feature of kind "vectors" or "part" is made again.
+    facts : names and values by which a saved feature of the other kinds is made again.
     """
 
     name: str

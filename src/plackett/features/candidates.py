@@ -286,7 +286,7 @@ class Candidates:
                 found.phrase,
             )
 
-        self._over_queries(work)
+        self.over_queries(work)
         return found
 
     @cached_property
@@ -337,10 +337,10 @@ class Candidates:
                 out,
             )
 
-        self._over_queries(work)
+        self.over_queries(work)
         return out
 
-    def _over_queries(self, work: Callable[[int, int], None]) -> None:
+    def over_queries(self, work: Callable[[int, int], None]) -> None:
         """Call `work(first, last)` on ranges of queries; each row is written by one call only."""
         queries = len(self.run)
         if self.threads == 1 or queries < 2:

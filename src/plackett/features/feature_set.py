@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +17,12 @@ from plackett.data.run import Run
 from plackett.data.texts import Queries
 from plackett.errors import ConfigurationError, DataError, UnknownNameError
 from plackett.features.base import BoundFeature
+from plackett.features.batches import batches, lists_of
 from plackett.features.candidates import Candidates, QueryTerms
 from plackett.features.custom import column_feature, function_feature
 from plackett.features.grading import grades_of, texts_of
 from plackett.features.part_scores import part_features
+from plackett.features.public_sets import PublicSets
 from plackett.features.registry import get, names
 from plackett.features.reopening import reopened
 from plackett.features.saving import read_schema, write_schema
@@ -46,17 +48,26 @@ LEXICAL = (
 )
 FEEDBACK = ("rm3", "centroid_5", "centroid_10", "top_similarity", "neighbour_bm25")
 LEXICAL_BY_FIELD = ("bm25", "idf_coverage")
+# Raw counts: of a field they add more columns than all the rest, and to few queries more noise.
+SUMMARIES = (
+    *(f"tf_{summary}" for summary in ("sum", "min", "max", "mean", "variance")),
+    *(f"tf_idf_{summary}" for summary in ("sum", "min", "max", "mean", "variance")),
+    *(f"tf_share_{summary}" for summary in ("sum", "min", "max", "variance")),
+    "tf_share",
+)
+# Inside a query these differ from another feature by a factor only.
+SCALED_ALIKE = ("covered_terms", "tf_idf_sum", "tf_share_sum", "tf_sum")
 
 ROWS_AT_ONCE = 1 << 17
 MOST_THREADS = 8
 
 
-class FeatureSet:
+class FeatureSet(PublicSets):
     """Features of queries and documents, in a fixed order, computed from an index.
 
-    Made by `FeatureSet.lexical` (a set that works well), `FeatureSet.of` (features by name) or
-    `load`; `+`, `with_column`, `with_function`, `with_scores` and `with_parts` add to one. A set
-    never changes.
+    Made by `lexical` (a set that works well), `full`, `letor` or `mslr` (sets of the public
+    collections), `of` (features by name) or `load`; `+`, `with_column`, `with_function`,
+    `with_scores` and `with_parts` add to one. A set never changes.
 
     Parameters
     ----------
@@ -153,10 +164,13 @@ class FeatureSet:
         normalise: Scaling = "none",
         threads: int | None = None,
     ) -> FeatureSet:
-        """Every feature that the index can tell, of the whole document and of each field.
+        """Every feature that the index can tell of the document, and the scores of each field.
 
-        The families of the MSLR collections and more: 41 columns, and 27 for each field. Where
-        there is enough to learn from, a ranker makes its choice among them.
+        63 columns, and 13 for each field: what `lexical` has, more models and parameters, the
+        statistics of the MSLR collections over the whole document, rare terms, best passages,
+        neighbours among the candidates, wider expansions. Scaled inside each query it leaves out
+        the columns that are then equal to another one: 59, and 12 for each field. Statistics of
+        each field too are in `mslr`.
 
         Parameters
         ----------
@@ -167,9 +181,16 @@ class FeatureSet:
         source = index_of(index)
         if fields is None:
             fields = source.fields if len(source.fields) > 1 else ()
-        known = [feature for feature in map(get, names()) if feature.kind == "index"]
+        # Counting pairs in the whole collection takes longer than all the rest.
+        known = [
+            feature
+            for feature in map(get, names())
+            if feature.kind == "index"
+            and "pairs" not in feature.needs
+            and not (normalise != "none" and feature.name in SCALED_ALIKE)
+        ]
         columns = [feature.name for feature in known]
-        by_field = [feature.name for feature in known if feature.by_field]
+        by_field = [one.name for one in known if one.by_field and one.name not in SUMMARIES]
         columns += [f"{field}.{name}" for field in fields for name in by_field]
         return cls.of(columns, source, normalise=normalise, threads=threads)
 
@@ -255,9 +276,11 @@ class FeatureSet:
         return self._with(*map(BoundFeature, part_features(names)))
 
     def _with(self, *features: BoundFeature) -> FeatureSet:
-        return FeatureSet(
+        made = FeatureSet(
             (*self.features, *features), self.index, normalise=self.normalise, threads=self.threads
         )
+        made._statistics = self._statistics
+        return made
 
     def __add__(self, other: FeatureSet) -> FeatureSet:
         """The columns of both sets; they must share index and normalisation."""
@@ -297,12 +320,12 @@ class FeatureSet:
         if self._statistics is None:
             self._statistics = Statistics.of(self.index)
         X = np.empty((len(document), len(self.features)), dtype=np.float32)
-        for first, last in _batches(run.offsets):
+        for first, last in batches(run.offsets, ROWS_AT_ONCE):
             rows = slice(int(run.offsets[first]), int(run.offsets[last]))
             self._fill(
                 X[rows],
                 Candidates(
-                    _part(run, first, last),
+                    lists_of(run, first, last),
                     texts[first:last],
                     self.index,
                     self._statistics,
@@ -367,30 +390,3 @@ class FeatureSet:
     def __repr__(self) -> str:
         scaling = "" if self.normalise == "none" else f", normalise={self.normalise!r}"
         return f"FeatureSet({len(self)} features: {', '.join(self.names)}{scaling})"
-
-
-def _batches(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Ranges of queries of at most `ROWS_AT_ONCE` rows, or of one query."""
-    first, queries = 0, len(offsets) - 1
-    while first < queries:
-        last = int(np.searchsorted(offsets, offsets[first] + ROWS_AT_ONCE, side="right")) - 1
-        last = min(max(last, first + 1), queries)
-        yield first, last
-        first = last
-
-
-def _part(run: Run, first: int, last: int) -> Run:
-    """The lists `first..last - 1` of a run."""
-    rows = slice(int(run.offsets[first]), int(run.offsets[last]))
-    return Run(
-        run.query_ids,
-        run.document_ids,
-        run.query[first:last],
-        run.offsets[first : last + 1] - run.offsets[first],
-        run.document[rows],
-        run.score[rows],
-        name=run.name,
-        queries=run.queries,
-        corpus=run.corpus,
-        parts=run.parts,
-    )

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from plackett.features.row_kernels import entries_by_term, local_rows
+
 __all__ = ["feedback_scores"]
 
 
@@ -41,38 +43,13 @@ def feedback_scores(  # pragma: no cover
         n = row_offsets[q + 1] - begin
         if n == 0:
             continue
-        total = 0
-        for i in range(n):
-            d = documents[begin + i]
-            total += token_offsets[(d + 1) * n_fields] - token_offsets[d * n_fields]
-        # The candidates as sparse rows over the terms that occur in them, numbered locally.
-        starts = np.zeros(n + 1, np.int64)
-        column = np.empty(total, np.int32)
-        frequency = np.zeros(total, np.int32)
-        vocabulary = np.empty(total, np.int32)
-        latest = np.empty(total, np.int64)  # where the term's entry lies in the current row
-        size, used = 0, 0
-        for i in range(n):
-            d = documents[begin + i]
-            for at in range(token_offsets[d * n_fields], token_offsets[(d + 1) * n_fields]):
-                term = tokens[at]
-                local = local_of_term[term]
-                if local < 0:
-                    local = size
-                    local_of_term[term] = local
-                    vocabulary[local] = term
-                    latest[local] = -1
-                    size += 1
-                if latest[local] < starts[i]:
-                    latest[local] = used
-                    column[used] = local
-                    used += 1
-                frequency[latest[local]] += 1
-            starts[i + 1] = used
+        starts, column, frequency, vocabulary = local_rows(
+            documents[begin : begin + n], tokens, token_offsets, n_fields, local_of_term
+        )
+        size, used = len(vocabulary), len(column)
         cosine = np.empty(used)
         impact = np.empty(used)
         direction = np.empty(used)
-        length = np.zeros(size + 1, np.int64)
         for i in range(n):
             norm_cosine, norm_impact = 0.0, 0.0
             for e in range(starts[i], starts[i + 1]):
@@ -81,7 +58,6 @@ def feedback_scores(  # pragma: no cover
                 impact[e] = bm25_idf[term] * tf / (tf + saturation[begin + i])
                 norm_cosine += cosine[e] ** 2
                 norm_impact += impact[e] ** 2
-                length[column[e] + 1] += 1
             for e in range(starts[i], starts[i + 1]):
                 cosine[e] = cosine[e] / np.sqrt(norm_cosine) if norm_cosine > 0 else 0.0
                 direction[e] = impact[e] / np.sqrt(norm_impact) if norm_impact > 0 else 0.0
@@ -109,16 +85,7 @@ def feedback_scores(  # pragma: no cover
             norm_far += far[t] ** 2
             mass += model[t]
         # The same entries by term, for document-to-document products.
-        postings = np.cumsum(length)
-        filled = postings.copy()
-        holder = np.empty(used, np.int32)
-        value = np.empty(used)
-        for i in range(n):
-            for e in range(starts[i], starts[i + 1]):
-                at = filled[column[e]]
-                holder[at] = i
-                value[at] = direction[e]
-                filled[column[e]] = at + 1
+        postings, holder, value = entries_by_term(starts, column, direction, size)
         similarity = np.empty(n)
         for i in range(n):
             relevance, to_near, to_far, own = 0.0, 0.0, 0.0, 0.0
@@ -147,5 +114,3 @@ def feedback_scores(  # pragma: no cover
                 weights += similarity[nearest]
                 similarity[nearest] = 0.0
             out[begin + i, 4] = products / weights if weights > 0 else 0.0
-        for t in range(size):
-            local_of_term[vocabulary[t]] = -1

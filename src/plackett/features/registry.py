@@ -94,6 +94,24 @@ def get(name: str) -> Feature:
 
 def _load_own() -> None:
     """Import the modules whose definitions fill the registry."""
-    from plackett.features import feedback, lexical, proximity, query, term_statistics
+    from plackett.features import (
+        dependence,
+        feedback,
+        lexical,
+        neighbours,
+        proximity,
+        query,
+        specificity,
+        term_statistics,
+    )
 
-    _ = (feedback, lexical, proximity, query, term_statistics)
+    _ = (
+        dependence,
+        feedback,
+        lexical,
+        neighbours,
+        proximity,
+        query,
+        specificity,
+        term_statistics,
+    )

@@ -8,8 +8,9 @@ from typing import Any
 from plackett.errors import ConfigurationError
 from plackett.features.base import BoundFeature, Feature
 from plackett.features.candidates import Candidates
-from plackett.features.custom import column_feature, function_feature
+from plackett.features.custom import column_feature, constant_feature, function_feature
 from plackett.features.registry import get
+from plackett.features.streams import Streams, stream_feature
 
 __all__ = ["reopened"]
 
@@ -46,7 +47,8 @@ def _registered(entry: Mapping[str, Any], functions: Functions, sources: Sources
 
 
 def _column(entry: Mapping[str, Any], functions: Functions, sources: Sources) -> Feature:
-    return column_feature(entry["feature"], entry["description"])
+    column, part = entry.get("column"), entry.get("part", "value")
+    return column_feature(entry["feature"], entry["description"], column=column, part=part)
 
 
 def _function(entry: Mapping[str, Any], functions: Functions, sources: Sources) -> Feature:
@@ -84,9 +86,21 @@ def _part(entry: Mapping[str, Any], functions: Functions, sources: Sources) -> F
     return part_feature(entry["source"], entry["value"], part, count)
 
 
+def _stream(entry: Mapping[str, Any], functions: Functions, sources: Sources) -> Feature:
+    streams = Streams.from_text(entry["streams"])
+    name, level = entry["feature"], entry["level"]
+    return stream_feature(name, streams, entry["family"], entry["stream"], level)
+
+
+def _constant(entry: Mapping[str, Any], functions: Functions, sources: Sources) -> Feature:
+    return constant_feature(entry["feature"], entry["description"])
+
+
 _MAKERS: dict[str, Callable[[Mapping[str, Any], Functions, Sources], Feature]] = {
     "column": _column,
     "function": _function,
     "vectors": _vectors,
     "part": _part,
+    "stream": _stream,
+    "constant": _constant,
 }

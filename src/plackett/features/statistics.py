@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,6 +83,7 @@ class Statistics:
     collection_frequency: Floats
     idf: Floats
     log_idf: Floats
+    _shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, index: ForwardIndex) -> Statistics:
@@ -102,3 +104,9 @@ class Statistics:
             idf=np.log1p((n - df + 0.5) / (df + 0.5)),
             log_idf=np.log(np.maximum(n, 1.0) / np.maximum(df, 1.0)),
         )
+
+    def shared(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """More statistics, which only some features need: `compute()`, called once for a key."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return self._shared[key]

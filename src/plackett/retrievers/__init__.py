@@ -7,8 +7,8 @@ from plackett.retrievers.dense import Dense
 from plackett.retrievers.expansion import Expanded
 from plackett.retrievers.inverted import InvertedIndex
 from plackett.retrievers.late import LateInteraction
-from plackett.retrievers.living import LiveBM25
-from plackett.retrievers.models import Lexical
+from plackett.retrievers.living import LiveBM25, MergePolicy
+from plackett.retrievers.models import Lexical, SequentialDependence
 from plackett.retrievers.opening import open_index
 from plackett.retrievers.sparse import Sparse
 from plackett.retrievers.syntax import SyntaxSearch
@@ -25,6 +25,8 @@ __all__ = [
     "LateInteraction",
     "Lexical",
     "LiveBM25",
+    "MergePolicy",
+    "SequentialDependence",
     "Sparse",
     "SyntaxSearch",
     "TermContribution",

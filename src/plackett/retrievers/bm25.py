@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from plackett.data.run import Run
-from plackett.data.texts import Corpus, Queries
-from plackett.errors import CorruptFileError, DataError
-from plackett.pipeline.base import Retriever
+from plackett.data.texts import Corpus
+from plackett.errors import CorruptFileError
 from plackett.retrievers.analysis import TextAnalyzer
 from plackett.retrievers.base import register
 from plackett.retrievers.explanation import Explanation, TermContribution
-from plackett.retrievers.found_run import found_run
 from plackett.retrievers.inverted.build import build_index
 from plackett.retrievers.inverted.filled import FilledLists
 from plackett.retrievers.inverted.index import InvertedIndex
 from plackett.retrievers.inverted.inverting import DEFAULT_MEMORY
 from plackett.retrievers.inverted.storage import MANIFEST, REMEDY
-from plackett.retrievers.query_texts import main_texts
-from plackett.retrievers.segments.metadata import Where, rows_where
+from plackett.retrievers.term_retriever import TermRetriever
 from plackett.retrievers.weighting import Weighting
 
 __all__ = ["BM25", "Explanation", "TermContribution"]
 
 
 @register("bm25")
-class BM25(Retriever):
+class BM25(TermRetriever):
     """BM25 over an inverted index on disk: the exact top k.
 
     The score of a document is the sum over the query's terms of idf * tfc; by default, as Lucene,
@@ -51,6 +44,7 @@ class BM25(Retriever):
     corpus : the documents, where known; runs carry it to later stages.
 
     >>> import tempfile
+    >>> from plackett.data.texts import Queries
     >>> corpus = Corpus.from_texts({"d1": "lift of a wing", "d2": "heat transfer"})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     bm25 = BM25.build(corpus, folder)
@@ -58,6 +52,9 @@ class BM25(Retriever):
     ...     [(name, run[name]) for name in run.query_names]
     [('q1', [('d1', 0.315066...)]), ('q2', [])]
     """
+
+    lists: FilledLists
+    run_name = "bm25"
 
     def __init__(
         self,
@@ -190,80 +187,6 @@ class BM25(Retriever):
         weighting = replace(self.weighting, **given)
         lists = FilledLists(self.index, weighting, memory=self.lists.memory)
         return BM25(self.index, weighting, lists, self.corpus)
-
-    def search(
-        self, queries: Queries, k: int = 1000, *, where: Where | None = None, threads: int = 1
-    ) -> Run:
-        """The `k` best documents of every query.
-
-        A query without results keeps an empty list. The run carries the queries, the corpus where
-        it is known, and the cost.
-
-        Parameters
-        ----------
-        queries : their main field is "text", or else the first text field.
-        where : only documents whose columns agree: `{"year": (1990, None), "language": "en"}`,
-            a value, a list of values, or a pair of limits. Scores are those of the whole index.
-        threads : queries are dealt out to so many threads; the result does not depend on it.
-
-        Raises
-        ------
-        DataError : the index lacks a column of `where`.
-        """
-        start = time.perf_counter()
-        offsets, terms = self.index.encode_queries(main_texts(queries))
-        allowed = rows_where(self.index.metadata, where) if where else None
-        ranking = self.lists.search(offsets, terms, k=k, threads=threads, allowed=allowed)
-        return found_run(
-            self,
-            queries,
-            self.index.document_ids,
-            ranking,
-            started=start,
-            name="bm25",
-            corpus=self.corpus,
-        )
-
-    def explain(self, query: str, document: str) -> Explanation:
-        """What each term of a query text adds to the score of the document with this id.
-
-        Raises
-        ------
-        DataError : the index has no such document.
-        """
-        code = int(self.index.document_ids.codes([document])[0])
-        if code < 0:
-            raise DataError(f"document {document!r}", expected="a document of the index")
-        counts: dict[str, int] = {}
-        for term in self.index.analyzer(query):
-            counts[term] = counts.get(term, 0) + 1
-        entries = [
-            self._contribution(term, occurrences, code) for term, occurrences in counts.items()
-        ]
-        entries.sort(key=lambda pair: pair[0])
-        score = np.float32(0.0)
-        for _, entry in entries:
-            score = np.float32(score + np.float32(entry.contribution))
-        return Explanation(query, document, float(score), tuple(entry for _, entry in entries))
-
-    def _contribution(
-        self, term: str, occurrences: int, document: int
-    ) -> tuple[tuple[float, int], TermContribution]:
-        """One term's part, behind the key that orders terms as the search adds them."""
-        code = self.index.term_code(term)
-        if code < 0:
-            return (0.0, self.index.n_terms), TermContribution(term, occurrences, 0, 0, 0.0)
-        lists = self.lists.of_terms(np.array([code], dtype=np.int32))
-        documents, frequencies = self.index.postings_of(code)
-        weight = np.float32(occurrences)
-        place = int(np.searchsorted(documents, document))
-        frequency, impact = 0, np.float32(0.0)
-        if place < len(documents) and documents[place] == document:
-            frequency = int(frequencies[place])
-            impact = lists.impacts[int(lists.offsets[code]) + place]
-        contribution = float(weight * impact)
-        entry = TermContribution(term, occurrences, frequency, len(documents), contribution)
-        return (-float(weight * lists.upper[code]), code), entry
 
     def describe(self) -> dict[str, Any]:
         """What an experiment file holds: `BM25.open(**description)` less "retriever"."""

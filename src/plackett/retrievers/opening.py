@@ -12,8 +12,8 @@ from plackett.retrievers.bm25 import BM25
 from plackett.retrievers.cross_encoder import CrossEncoderNeighbours
 from plackett.retrievers.cross_encoder.documents import KIND
 from plackett.retrievers.inverted.storage import verify_files
-from plackett.retrievers.living.live_bm25 import KIND as LIVE
 from plackett.retrievers.living.live_bm25 import LiveBM25
+from plackett.retrievers.living.live_facts import KIND as LIVE
 from plackett.retrievers.segments.base import SegmentedRetriever
 from plackett.retrievers.segments.store import FORMAT, MANIFEST, verify_index
 

@@ -13,11 +13,17 @@ def main_texts(queries: Queries) -> list[str]:
 
     Raises
     ------
-    DataError : the queries have no text.
+    DataError : the queries have no text, or are no `Queries`.
 
     >>> main_texts(Queries.from_texts({"q1": "wing lift"}))
     ['wing lift']
     """
+    if not hasattr(queries, "fields"):
+        raise DataError(
+            f"queries of type {type(queries).__name__}",
+            expected="Queries",
+            remedy='make them by Queries.from_texts({"q1": "a text"})',
+        )
     if not queries.fields:
         raise DataError("queries without a text", expected='a field "text"')
     field = "text" if "text" in queries.fields else queries.fields[0]

@@ -17,7 +17,6 @@ present). Robertson's idf is negative for a term in more than half of the docume
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett.errors import ConfigurationError, UnknownNameError
+from plackett.retrievers.parameters import check_number
 
 __all__ = ["VARIANTS", "Saturation", "Variant", "Weighting"]
 
@@ -115,15 +115,15 @@ class Weighting:
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
             raise UnknownNameError("BM25 variant", str(self.variant), VARIANTS)
-        _check_range("k1", self.k1, math.inf)
-        _check_range("b", self.b, 1.0)
+        check_number("k1", self.k1)
+        check_number("b", self.b, 0.0, 1.0)
         default = VARIANTS[self.variant].delta
         if self.delta is None:
             object.__setattr__(self, "delta", default)
         elif default is None:
             raise ConfigurationError(f"the variant {self.variant!r} has no delta")
         else:
-            _check_range("delta", self.delta, math.inf)
+            check_number("delta", self.delta)
 
     def idf(self, n_documents: int, document_frequency: npt.ArrayLike) -> Array:
         """The idf of every term, `float64[V]`; 0 for a term in no document."""
@@ -181,9 +181,3 @@ class Weighting:
         else:
             saturated = scale * tf / (self.k1 * norm + tf) + delta
         return float(self.idf(n_documents, [df])[0]) * saturated
-
-
-def _check_range(name: str, value: float, highest: float) -> None:
-    if not isinstance(value, int | float) or not 0.0 <= value <= highest or math.isinf(value):
-        span = "0 or more" if math.isinf(highest) else f"from 0 to {highest:g}"
-        raise ConfigurationError(f"{name} must be {span}, not {value!r}")

@@ -132,6 +132,7 @@ def test_every_variant_lives(variant: str, tmp_path: Path) -> None:
     check(live, left, variant=variant, k1=0.9, b=0.4)
     other = LiveBM25.open(live.folder, k1=2.0, b=0.1)
     check(other, left, variant=variant, k1=2.0, b=0.1)
+    assert repr(other) == f"LiveBM25.open({str(live.folder)!r}, k1=2.0, b=0.1)"
     assert other.delete(["d4"]).weighting.k1 == 2.0
 
 
@@ -162,24 +163,20 @@ def test_threads_and_company_change_nothing(tmp_path: Path) -> None:
     assert repr(live) == f"LiveBM25.open({str(live.folder)!r})"
 
 
-def test_a_merged_index_serves_features_and_other_models(tmp_path: Path) -> None:
+def test_features_and_other_models_read_it_merged_or_not(tmp_path: Path) -> None:
     from plackett import FeatureSet
     from plackett.retrievers import Lexical
 
     records = [record(i) for i in range(12)]
     live = build(records[:8], tmp_path / "live").add(corpus(records[8:])).delete(["d2"])
-    with pytest.raises(ConfigurationError, match="merge"):
-        _ = live.index
-    merged = live.merge()
-    ordered = [entry for entry in records if entry["id"] != "d2"]
-    built = fresh(ordered, tmp_path / "fresh")
-    features = FeatureSet.lexical(merged.index)
-    run = merged.search(QUERIES, 5)
-    np.testing.assert_allclose(
-        features.extract(run).X, FeatureSet.lexical(built).extract(built.search(QUERIES, 5)).X
-    )
-    found = Lexical(merged.index, "DPH").search(QUERIES, 5)
-    assert found.to_dict() == Lexical(built, "DPH").search(QUERIES, 5).to_dict()
+    built = fresh([entry for entry in records if entry["id"] != "d2"], tmp_path / "fresh")
+    wanted = FeatureSet.lexical(built).extract(built.search(QUERIES, 5)).X
+    likely = Lexical(built, "DPH").search(QUERIES, 5).to_dict()
+    for index in (live, live.merge()):
+        features = FeatureSet.lexical(index.index)
+        np.testing.assert_allclose(features.extract(index.search(QUERIES, 5)).X, wanted, rtol=1e-6)
+        found = Lexical(index, "DPH").search(QUERIES, 5).to_dict()
+        assert {q: list(d) for q, d in found.items()} == {q: list(d) for q, d in likely.items()}
 
 
 def test_merging_analyses_nothing_again(tmp_path: Path) -> None:
@@ -320,3 +317,25 @@ def test_it_is_known_by_its_name_and_composes(tmp_path: Path) -> None:
     assert kind is LiveBM25
     live = build([record(i) for i in range(9)], tmp_path / "live")
     assert len((live % 2).search(QUERIES)["q5"]) == 2
+
+
+def test_a_merge_reads_a_batch_of_documents_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from plackett.retrievers.living.live_segment import LiveSegment
+
+    live = build([record(i) for i in range(20)], tmp_path / "live")
+    live = live.add(corpus([record(i) for i in range(20, 35)])).delete(["d3", "d30"])
+    read: list[int] = []
+    real = LiveSegment.tokens_of
+
+    def tokens_of(self: LiveSegment, rows: Any) -> Any:
+        read.append(len(rows))
+        return real(self, rows)
+
+    monkeypatch.setattr(LiveSegment, "tokens_of", tokens_of)
+    merged = live.merge(batch_rows=4, memory="1MB")
+    assert (max(read), sum(read)) == (4, 33)
+    assert len(merged) == 33
+    with pytest.raises(ConfigurationError, match="memory"):
+        merged.merge(memory="nothing")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from plackett import BM25, Corpus, Queries, Run, evaluate
-from plackett.errors import ConfigurationError, UnknownNameError
+from plackett.errors import ConfigurationError, DataError, UnknownNameError
 from plackett.retrievers.models import (
     BM25F,
     DPH,
@@ -267,6 +267,72 @@ def test_coarse_lengths_never_grow_nor_change_their_order() -> None:
     assert (np.diff(kept) >= 0).all()
     assert (kept >= 0.88 * lengths).all()
     np.testing.assert_array_equal(coarse_lengths(kept), kept)
+
+
+WEIGHTED: dict[str, dict[str, float]] = {
+    "q0": {"w00": 2.0, "w03": 0.5},
+    "q1": {"w10": 0.25, "w24": 3.0, "unknown": 7.0},
+    "q2": {"w20": 1.0, "w01": 0.0},
+    "q3": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "formula"), CASES, ids=lambda value: getattr(value, "__name__", type(value).__name__)
+)
+def test_terms_are_weighted(
+    model: TermModel, formula: Callable[[str, str], float], bm25: BM25
+) -> None:
+    retriever = Lexical(bm25, model)
+    run = retriever.search_terms(WEIGHTED, 10)
+    assert retriever.search_terms(WEIGHTED, 10, threads=2).to_dict() == run.to_dict()
+    assert run.name == type(model).__name__.lower()
+    for query, asked in WEIGHTED.items():
+        words = {word: weight for word, weight in asked.items() if word in CF}
+        scores = {
+            name: sum(weight * formula(word, name) for word, weight in words.items())
+            for name in TOKENS
+            if any(weight and word in TOKENS[name] for word, weight in words.items())
+        }
+        if model.constants(bm25.index) is None:
+            scores = {name: score for name, score in scores.items() if score > 1e-9}
+        found = dict(run[query])
+        assert len(found) == min(10, len(scores))
+        for name, score in found.items():
+            assert score == pytest.approx(scores[name], rel=2e-5, abs=2e-5)
+        left = [score for name, score in scores.items() if name not in found]
+        assert max(left, default=-math.inf) <= min(found.values(), default=0.0) + 2e-5
+
+
+@pytest.mark.parametrize(
+    ("model", "formula"), CASES, ids=lambda value: getattr(value, "__name__", type(value).__name__)
+)
+def test_explanations_add_up(
+    model: TermModel, formula: Callable[[str, str], float], bm25: BM25
+) -> None:
+    text = "w00 w10 w10 w03 unknown"
+    retriever = Lexical(bm25, model)
+    found = dict(retriever.search(Queries.from_texts({"q": text}))["q"])
+    for name in ("d000", "d001", "d050", "d119", "empty"):
+        why = retriever.explain(text, name)
+        parts = {part.term: part for part in why.terms}
+        if name in found:
+            assert why.score == found[name]
+        assert why.score == pytest.approx(
+            sum(part.contribution for part in why.terms), rel=1e-5, abs=1e-5
+        )
+        assert parts["unknown"].contribution == 0.0
+        assert parts["unknown"].document_frequency == 0
+        for word, occurrences in (("w00", 1), ("w10", 2), ("w03", 1)):
+            part = parts[word]
+            assert part.occurrences == occurrences
+            assert part.frequency == TOKENS[name].count(word)
+            assert part.document_frequency == DF[word]
+            if name != "empty":  # no share of an empty document is defined
+                wanted = occurrences * formula(word, name)
+                assert part.contribution == pytest.approx(wanted, rel=2e-5, abs=2e-5)
+    with pytest.raises(DataError, match="d999"):
+        retriever.explain(text, "d999")
 
 
 def test_smoothed_models_give_probabilities(bm25: BM25) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from plackett.errors import ConfigurationError, DataError
 from plackett.pipeline.base import Reranker
 from plackett.retrievers import get
 from plackett.retrievers.dense import Dense
+from plackett.retrievers.sealing import sealed
 from plackett.retrievers.segments.structure import get_structure, parse_structure
 
 
@@ -126,7 +128,8 @@ def test_encoders_must_agree(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="letters 7; expected LetterCounts"):
         Dense.open(folder, encoder=LetterCounts(7))
     changed = folder / "manifest.json"
-    changed.write_text(changed.read_text().replace("letters 40", "letters 41"))
+    content = json.loads(changed.read_text().replace("letters 40", "letters 41"))
+    changed.write_text(json.dumps(sealed(content)))
     with pytest.raises(DataError, match="have changed since"):
         Dense.open(folder).search(QUERIES)
 

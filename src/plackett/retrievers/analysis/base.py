@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
 from typing import Any, Protocol, runtime_checkable
 
-from plackett.errors import ConfigurationError, UnknownNameError
-from plackett.retrievers.analysis.segmentation import split_words
+from plackett.errors import ConfigurationError, DataError, UnknownNameError
+from plackett.retrievers.analysis.segmentation import split_ascii, split_words
 from plackett.retrievers.analysis.stemming import STEMMERS, stemmer
 from plackett.retrievers.analysis.word_classes import class_table
+from plackett.retrievers.parameters import check_count
 
 __all__ = [
     "ANALYZERS",
@@ -22,7 +23,7 @@ __all__ = [
     "register_analyzer",
 ]
 
-TOKENIZERS = ("words", "whitespace")
+TOKENIZERS = ("words", "pairs", "whitespace")
 LANGUAGES = (
     "danish",
     "dutch",
@@ -68,7 +69,8 @@ class Analyzer:
 
     Parameters
     ----------
-    tokenizer : "words" (Unicode words, UAX #29) or "whitespace".
+    tokenizer : "words" (Unicode words, UAX #29, as Lucene's), "pairs" (the same, but every Han,
+        Hiragana, Katakana or Hangul character is paired with each neighbour) or "whitespace".
     lower : write words in lower case.
     possessive : drop a final "'s".
     stopwords : "english" (Lucene's 33 words), another language's name, a tuple of words of your
@@ -96,10 +98,12 @@ class Analyzer:
             raise UnknownNameError("stemmer", str(self.stemmer), STEMMERS)
         if isinstance(self.stopwords, str) and self.stopwords not in STOP_LISTS:
             raise UnknownNameError("stop list", self.stopwords, STOP_LISTS)
-        if self.max_length < SHORTEST_MAX_LENGTH:
-            raise ConfigurationError(
-                f"max_length must be {SHORTEST_MAX_LENGTH} or more, not {self.max_length}"
-            )
+        if not (self.stopwords is None or isinstance(self.stopwords, str)):
+            _check_words(self.stopwords)
+        for name in ("lower", "possessive", "elision"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"{name}={getattr(self, name)!r}; expected True or False.")
+        check_count("max_length", self.max_length, SHORTEST_MAX_LENGTH)
 
     @cached_property
     def _stopped(self) -> frozenset[str]:
@@ -113,7 +117,8 @@ class Analyzer:
     def normalise(self, word: str) -> str | None:
         """The term of one word of the tokenizer, or None for a word that is dropped."""
         if self.lower:
-            word = word.lower()
+            # Unicode gives the capital I with a dot two characters; no text in lower case has them.
+            word = word.replace("\u0130", "i").lower()
         if self.elision:
             word = self._without_elided(word)
         if self.possessive and len(word) > 2 and word[-1] in "sS" and word[-2] in APOSTROPHES:
@@ -135,7 +140,10 @@ class Analyzer:
 
     def __call__(self, text: str) -> list[str]:
         """The terms of `text`, in reading order."""
-        words = split_words(text, class_table(self.tokenizer), self.max_length)
+        if len(text) > self.max_length or not text.isascii():
+            words = split_words(text, class_table(self.tokenizer), self.max_length)
+        else:  # as most queries are
+            words = text.split() if self.tokenizer == "whitespace" else split_ascii(text)
         return [term for term in map(self.normalise, words) if term is not None]
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,6 +156,8 @@ class Analyzer:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Analyzer:
         """The analyzer that `to_dict` described."""
+        if not isinstance(values, Mapping):
+            raise ConfigurationError(f"the analyzer {values!r}; expected its parameters by name.")
         known = dict(values)
         if isinstance(known.get("stopwords"), list):
             known["stopwords"] = tuple(known["stopwords"])
@@ -155,6 +165,12 @@ class Analyzer:
             return cls(**known)
         except TypeError as error:
             raise ConfigurationError(f"an analyzer with {', '.join(known)}: {error}") from error
+
+
+def _check_words(words: Any) -> None:
+    """Refuse a stop list that is no collection of words."""
+    if not isinstance(words, Collection) or not all(isinstance(word, str) for word in words):
+        raise ConfigurationError(f"stopwords={words!r}; expected a tuple of words.")
 
 
 @dataclass(frozen=True)
@@ -170,8 +186,21 @@ class FunctionAnalyzer:
     function: Callable[[str], list[str]]
 
     def __call__(self, text: str) -> list[str]:
-        """The terms that the function makes of `text`."""
-        return list(self.function(text))
+        """The terms that the function makes of `text`.
+
+        Raises
+        ------
+        DataError : they are no texts that UTF-8 can hold.
+        """
+        made = self.function(text)
+        try:
+            terms = list(made)
+            "".join(terms).encode()
+        except (TypeError, UnicodeEncodeError) as error:
+            raise DataError(
+                f"{made!r:.80} of the function that is the analyzer", expected="a list of terms"
+            ) from error
+        return terms
 
     def to_dict(self) -> dict[str, Any]:
         """The function's name, for error messages only."""
@@ -190,6 +219,7 @@ def register_analyzer(name: str, analyzer: TextAnalyzer) -> TextAnalyzer:
 
 
 register_analyzer("english", Analyzer(possessive=True, stopwords="english", stemmer="porter"))
+register_analyzer("cjk", Analyzer(tokenizer="pairs", stopwords="english"))
 register_analyzer("english_unstemmed", Analyzer(possessive=True, stopwords="english"))
 register_analyzer("unicode", Analyzer())
 register_analyzer("whitespace", Analyzer(tokenizer="whitespace", lower=False))

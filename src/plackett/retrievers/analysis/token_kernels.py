@@ -8,109 +8,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from plackett.retrievers.analysis.word_classes import CLASSES
-
-LETTER = CLASSES.index("letter")
-NUMBER = CLASSES.index("number")
-CONNECTOR = CLASSES.index("connector")
-RUN = CLASSES.index("run")
-SINGLE = CLASSES.index("single")
-EXTEND = CLASSES.index("extend")
-MID_LETTER = CLASSES.index("mid_letter")
-MID_NUMBER = CLASSES.index("mid_number")
-MID_BOTH = CLASSES.index("mid_both")
-ZERO_WIDTH_JOINER = 0x200D
+from plackett.retrievers.analysis.segmentation import (
+    CONNECTOR,
+    DOUBLE_QUOTE,
+    EXTEND,
+    KEYCAP,
+    LETTER,
+    MID_LETTER,
+)
+from plackett.retrievers.analysis.word_kernels import end_of_token, resume
 
 HASH_PRIME = np.uint64(0x100000001B3)
 MIXER = np.uint64(0x9E3779B97F4A7C15)
 # Bytes of a word that its key holds as they are.
 PACKED = 7
-
-
-@njit(cache=True, nogil=True)
-def code_point(data, position, end):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The code point at `position` and its length in bytes; a stray byte is U+FFFD of length 1."""
-    first = np.int64(data[position])
-    if first < 0x80:
-        return first, 1
-    if first < 0xC2 or first > 0xF4:
-        return 0xFFFD, 1
-    length = 2 + (first >= 0xE0) + (first >= 0xF0)
-    if position + length > end:
-        return 0xFFFD, 1
-    value = first & (0x7F >> length)
-    for i in range(1, length):
-        byte = np.int64(data[position + i])
-        if byte & 0xC0 != 0x80:
-            return 0xFFFD, 1
-        value = (value << 6) | (byte & 0x3F)
-    return (value, length) if value < 0x110000 else (0xFFFD, 1)
-
-
-@njit(cache=True, nogil=True)
-def end_of_single(data, start, end, classes, max_length):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The end of a one-character word with its marks; a joiner adds the next pictograph."""
-    last, length = code_point(data, start, end)
-    position = start + length
-    count = 1
-    while position < end and count < max_length:
-        point, length = code_point(data, position, end)
-        kind = classes[point]
-        if kind != EXTEND and not (kind == SINGLE and last == ZERO_WIDTH_JOINER):
-            break
-        last = point
-        position += length
-        count += 1
-    return position
-
-
-@njit(cache=True, nogil=True)
-def end_of_word(data, start, end, classes, max_length):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The end of the word that begins at `start`, and whether a letter or digit is in it."""
-    point, length = code_point(data, start, end)
-    previous = classes[point]
-    wordlike = previous != CONNECTOR
-    position = start + length
-    count = 1
-    while position < end and count < max_length:
-        point, length = code_point(data, position, end)
-        kind = classes[point]
-        if kind == EXTEND:
-            position += length
-            count += 1
-        elif kind >= MID_LETTER:
-            after = position + length
-            skipped = 1
-            following = 0
-            while after < end:
-                point, length = code_point(data, after, end)
-                following = classes[point]
-                after += length
-                skipped += 1
-                if following != EXTEND:
-                    break
-            joins = following == previous and (
-                (previous == LETTER and kind != MID_NUMBER)
-                or (previous == NUMBER and kind != MID_LETTER)
-            )
-            if not joins:
-                break
-            position = after
-            count += skipped
-        else:
-            if kind == CONNECTOR or previous == CONNECTOR:
-                joins = LETTER <= kind <= RUN
-            elif kind == RUN or previous == RUN:
-                joins = kind == previous
-            else:
-                joins = kind in (LETTER, NUMBER)
-            if not joins:
-                break
-            previous = kind
-            wordlike = wordlike or kind != CONNECTOR
-            position += length
-            count += 1
-    return position, wordlike
 
 
 @njit(cache=True, nogil=True)
@@ -173,6 +84,15 @@ def find_word(table, key, data, start, size, fold, spelling, ends):  # type: ign
 
 
 @njit(cache=True, nogil=True)
+def is_followed_by_space(data, position, end, classes):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Whether an ASCII character stands here, and behind it the end or an ASCII separator."""
+    if data[position] >= 0x80:
+        return False
+    after = position + 1
+    return after == end or (data[after] < 0x80 and classes[data[after]] == 0)
+
+
+@njit(cache=True, nogil=True)
 def code_words(  # type: ignore[no-untyped-def]
     data,
     bounds,
@@ -194,7 +114,7 @@ def code_words(  # type: ignore[no-untyped-def]
     bytes, ASCII letters in lower case where `fold`, lie in `spelling[ends[code]:ends[code + 1]]`.
     `table`, uint64[2 * power of two], holds pairs of a key and a code plus 1; the key of a word of
     up to seven bytes is the word itself, with its length in the last byte. Stops before a text for
-    whose words there may be no room.
+    whose words there may be no room: words that are pairs have every byte twice.
 
     Returns (texts done, words known, tokens written).
     """
@@ -202,13 +122,13 @@ def code_words(  # type: ignore[no-untyped-def]
     for text in range(first_text, len(bounds) - 1):
         position, end = bounds[text], bounds[text + 1]
         most_new = (end - position + 1) // 2 + 1
-        if n_words + most_new > room or ends[n_words] + (end - position) > len(spelling):
+        if n_words + most_new > room or ends[n_words] + 2 * (end - position) > len(spelling):
             return text, n_words, n_tokens
         before = n_tokens
         while position < end:
             byte = np.uint64(data[position])
             kind = classes[byte]
-            if byte < 0x80 and (kind == 0 or kind >= EXTEND):
+            if byte < 0x80 and (kind == 0 or EXTEND <= kind < KEYCAP):
                 position += 1
                 continue
             start = position
@@ -223,20 +143,16 @@ def code_words(  # type: ignore[no-untyped-def]
                     break
                 byte = np.uint64(data[position])
                 kind = classes[byte]
-            # A separator (or the end) closes it; anything else asks for the full rules.
-            if not (position > start and (position == end or (byte < 0x80 and kind == 0))):
-                point, length = code_point(data, start, end)
-                kind = classes[point]
-                if kind == SINGLE:
-                    position = end_of_single(data, start, end, classes, max_length)
-                    wordlike = True
-                elif LETTER <= kind <= RUN:
-                    position, wordlike = end_of_word(data, start, end, classes, max_length)
-                else:
-                    position = start + length
-                    continue
+            # What joins nothing in ASCII closes it; anything else asks for the full rules.
+            closed = position > start and (
+                position == end
+                or (byte < 0x80 and (kind == 0 or kind >= DOUBLE_QUOTE))
+                or (kind >= MID_LETTER and is_followed_by_space(data, position, end, classes))
+            )
+            if not closed:
+                position, wordlike = end_of_token(data, start, end, classes, max_length)
                 key = np.uint64(0)
-                for i in range(position - start):
+                for i in range(position - start if wordlike else 0):
                     key = extend_key(key, i, lower_byte(np.uint64(data[start + i]), fold))
             if not wordlike:
                 continue
@@ -256,6 +172,8 @@ def code_words(  # type: ignore[no-untyped-def]
                 table[2 * slot + np.uint64(1)] = entry
             tokens[n_tokens] = np.int64(entry) - 1
             n_tokens += 1
+            if not closed:
+                position = resume(data, start, position, end, classes)
         counts[text] = n_tokens - before
     return len(bounds) - 1, n_words, n_tokens
 

@@ -13,18 +13,33 @@ __all__ = ["CLASSES", "class_table"]
 CLASSES = (
     "separator",
     "letter",
+    "hebrew",
     "number",
     "connector",
-    "run",
+    "katakana",
+    "complex",
     "single",
+    "paired",
+    "pictograph",
+    "regional",
     "extend",
+    "complex_mark",
+    "modifier",
+    "joiner",
     "mid_letter",
     "mid_number",
     "mid_both",
+    "single_quote",
+    "double_quote",
+    "keycap",
 )
-"""The classes in the order of their codes; the file `word_classes.txt` says what each does."""
+"""The classes in the order of their codes; the file `word_classes.txt` says what each does.
+
+Of class "paired" are the characters that the tokenizer "pairs" joins two by two.
+"""
 
 N_CODE_POINTS = 0x110000
+HANGUL_SYLLABLES = slice(0xAC00, 0xD7A4)
 # Python's str.isspace, of any Unicode version.
 WHITESPACE = (
     *range(0x09, 0x0E),
@@ -47,10 +62,11 @@ def class_table(tokenizer: str) -> npt.NDArray[np.uint8]:
 
     Parameters
     ----------
-    tokenizer : "words" (Unicode words, after UAX #29) or "whitespace".
+    tokenizer : "words" (Unicode words, after UAX #29), "pairs" (the same, but Han, Hiragana,
+        Katakana and Hangul characters are paired with their neighbours) or "whitespace".
 
     >>> [CLASSES[code] for code in class_table("words")[[ord(c) for c in "a7_' "]]]
-    ['letter', 'number', 'connector', 'mid_both', 'separator']
+    ['letter', 'number', 'connector', 'single_quote', 'separator']
     """
     if tokenizer == "whitespace":
         table = np.full(N_CODE_POINTS, CLASSES.index("letter"), dtype=np.uint8)
@@ -63,5 +79,9 @@ def class_table(tokenizer: str) -> npt.NDArray[np.uint8]:
         if not line.startswith("#"):
             first, last, name = line.split()
             table[int(first, 16) : int(last, 16) + 1] = CLASSES.index(name)
+    if tokenizer == "pairs":
+        for name in ("single", "katakana"):
+            table[table == CLASSES.index(name)] = CLASSES.index("paired")
+        table[HANGUL_SYLLABLES] = CLASSES.index("paired")
     table.flags.writeable = False
     return table

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plackett.errors import ConfigurationError
 from plackett.retrievers.expansion.base import Expansion, WeightedTerms, register_expansion
 from plackett.retrievers.expansion.feedback import Feedback, heaviest, sums_of_places
 from plackett.retrievers.inverted.index import InvertedIndex
+from plackett.retrievers.parameters import check_count, check_number
 
 __all__ = ["KL", "Bo1"]
 
@@ -39,11 +39,11 @@ class _Divergence(Expansion):
     least: int = 2
 
     def __post_init__(self) -> None:
-        for name, low in (("documents", 1), ("terms", 0), ("least", 1)):
-            if getattr(self, name) < low:
-                raise ConfigurationError(f"{name}={getattr(self, name)}; expected {low} or more.")
-        if self.beta is not None and not self.beta > 0:
-            raise ConfigurationError(f"beta={self.beta}; expected above 0, or None.")
+        check_count("documents", self.documents)
+        check_count("terms", self.terms, 0)
+        check_count("least", self.least)
+        if self.beta is not None:
+            check_number("beta", self.beta, above=True)
 
     @abstractmethod
     def weigh(

@@ -16,10 +16,14 @@ from plackett.retrievers.bm25 import BM25
 from plackett.retrievers.expansion.base import Expansion, WeightedTerms, parse_expansion
 from plackett.retrievers.expansion.feedback import read_feedback
 from plackett.retrievers.found_run import found_run
+from plackett.retrievers.living.live_bm25 import LiveBM25
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.metadata import Where, rows_where
 
 __all__ = ["Expanded"]
+
+HEAVIEST = 1e30
+"""Times an impact, the greatest weight is still a float32."""
 
 
 @register("expanded")
@@ -28,7 +32,7 @@ class Expanded(Retriever):
 
     Parameters
     ----------
-    first : the index, which must have been built with `forward=True`.
+    first : the index, which must have been built with `forward=True`; a living one always is.
     expansion : how to expand, or its description: "RM3", "Bo1(documents=5)".
 
     Raises
@@ -47,7 +51,7 @@ class Expanded(Retriever):
     (['d1', 'd2'], {'wing': 0.666..., 'flap': 0.166..., 'lift': 0.166...})
     """
 
-    def __init__(self, first: BM25, expansion: Expansion | str) -> None:
+    def __init__(self, first: BM25 | LiveBM25, expansion: Expansion | str) -> None:
         self.first = first
         self.expansion = parse_expansion(expansion) if isinstance(expansion, str) else expansion
 
@@ -68,6 +72,7 @@ class Expanded(Retriever):
         offsets = lengths_to_offsets([len(query.terms) for query in expanded])
         terms = np.concatenate([np.zeros(0, np.int32), *(query.terms for query in expanded)])
         weights = np.concatenate([np.zeros(0), *(query.weights for query in expanded)])
+        weights = np.minimum(weights, HEAVIEST)
         ranking = self.first.lists.search(
             offsets, terms, weights.astype(np.float32), k=k, threads=threads, allowed=allowed
         )

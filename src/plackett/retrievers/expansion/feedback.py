@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plackett.data.ragged import concatenate_ranges
 from plackett.retrievers.inverted.index import InvertedIndex
 
 __all__ = ["Feedback", "heaviest", "read_feedback", "sums_of_places"]
@@ -47,10 +46,7 @@ def read_feedback(
     ------
     ConfigurationError : the index was built with `forward=False`.
     """
-    fields = len(index.fields)
-    starts = index.token_offsets[documents.astype(np.int64) * fields]
-    lengths = index.token_offsets[(documents.astype(np.int64) + 1) * fields] - starts
-    tokens = index.tokens[concatenate_ranges(starts, lengths)].astype(np.int64)
+    tokens, lengths = index.tokens_of(documents)
     owner = np.repeat(np.arange(len(documents)), lengths)
     pairs, counts = np.unique(owner * max(index.n_terms, 1) + tokens, return_counts=True)
     document, term = np.divmod(pairs, max(index.n_terms, 1))

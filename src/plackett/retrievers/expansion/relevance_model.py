@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plackett.errors import ConfigurationError
 from plackett.retrievers.expansion.base import Expansion, WeightedTerms, register_expansion
 from plackett.retrievers.expansion.feedback import Feedback, heaviest, sums_of_places
 from plackett.retrievers.inverted.index import InvertedIndex
+from plackett.retrievers.parameters import check_count, check_number
 
 __all__ = ["RM3"]
 
@@ -54,12 +54,10 @@ class RM3(Expansion):
     plain: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("documents", "terms", "shortest"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name}={getattr(self, name)}; expected 1 or more.")
+        for name in ("documents", "terms", "shortest", "longest"):
+            check_count(name, getattr(self, name))
         for name in ("original", "common"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigurationError(f"{name}={getattr(self, name)}; expected 0 to 1.")
+            check_number(name, getattr(self, name), 0.0, 1.0)
 
     def expand(
         self, index: InvertedIndex, query: WeightedTerms, feedback: Feedback

@@ -33,7 +33,11 @@ class _Room:
     """
 
     def __init__(self, index: InvertedIndex, floors: bool) -> None:
+        from plackett.retrievers.inverted.bound_kernels import lay_out_blocks
+
         n_terms, n_postings = index.n_terms, index.n_postings
+        block_offsets = np.zeros(n_terms + 1, dtype=np.int64)
+        lay_out_blocks(index.posting_offsets, index.n_documents, block_offsets)
         self.known = np.zeros(n_terms, dtype=np.bool_)
         self.filled = 0
         self.lists = ImpactLists(
@@ -44,6 +48,8 @@ class _Room:
             upper=np.zeros(n_terms, dtype=np.float32),
             extent=np.zeros(n_terms, dtype=np.float32),
             floors=np.zeros((n_terms if floors else 0, 3), dtype=np.float32),
+            block_offsets=block_offsets,
+            block_max=np.empty(block_offsets[-1], dtype=np.float32),
         )
 
 
@@ -203,6 +209,7 @@ def fill_lists(
     ------
     CorruptFileError : a list is damaged.
     """
+    from plackett.retrievers.inverted.bound_kernels import bound_blocks
     from plackett.retrievers.inverted.filling_kernels import fill_terms
     from plackett.retrievers.inverted.impact_kernels import bound_terms
 
@@ -221,6 +228,16 @@ def fill_lists(
     bound_terms(
         terms, index.posting_offsets, lists.impacts, lists.upper, lists.extent, lists.floors
     )
+    if len(lists.block_offsets):
+        bound_blocks(
+            terms,
+            index.posting_offsets,
+            lists.documents,
+            lists.impacts,
+            index.n_documents,
+            lists.block_offsets,
+            lists.block_max,
+        )
 
 
 def _half_of_all() -> int:

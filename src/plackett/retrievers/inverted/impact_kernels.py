@@ -5,42 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from plackett.retrievers.inverted.selection_kernels import kth_largest
-
-
-@njit(cache=True, nogil=True)
-def bound_impacts(offsets, impacts, upper, extent, floors):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Of every term: the largest impact, or 0, into `upper`; the largest absolute one into
-    `extent`; the 10th, 100th and 1000th largest into `floors` `[V, 3]`."""
-    longest = 1
-    for term in range(len(offsets) - 1):
-        longest = max(longest, offsets[term + 1] - offsets[term])
-    work = np.empty(longest, dtype=np.float32)
-    best = np.empty(1000, dtype=np.float32)
-    for term in range(len(offsets) - 1):
-        start, end = offsets[term], offsets[term + 1]
-        high = np.float32(0.0)
-        low = np.float32(0.0)
-        for p in range(start, end):
-            high = max(high, impacts[p])
-            low = min(low, impacts[p])
-        upper[term] = high
-        extent[term] = max(high, -low)
-        values = impacts[start:end]
-        count = end - start
-        # Quickselect leaves the k largest in front, among which the next smaller k is found.
-        for column, k in ((2, 1000), (1, 100), (0, 10)):
-            floors[term, column] = 0.0
-            if count >= k:
-                floors[term, column] = kth_largest(values, count, k, work)
-                best[:k] = work[:k]
-                values = best
-                count = k
+BINS = 1024
+"""The k-th largest impact of a list is found to so many parts of the largest."""
 
 
 @njit(cache=True, nogil=True)
 def bound_terms(terms, offsets, impacts, upper, extent, floors):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """The bounds of some terms: see `bound_impacts`; the floors stay as they are."""
+    """Of some terms: the largest impact, or 0, into `upper`; the largest absolute one into
+    `extent`; what the 10th, 100th and 1000th largest reach into `floors` `[V, 3]`, which may have
+    no rows.
+
+    A floor is less than the impact by 0.1% of the largest one or less: impacts are counted in bins,
+    which is several times faster than to select them. The rows of other terms stay as they are.
+    """
+    counts = np.empty(BINS + 1, dtype=np.int64)
     for term in terms:
         start, end = offsets[term], offsets[term + 1]
         high = np.float32(0.0)
@@ -50,6 +28,33 @@ def bound_terms(terms, offsets, impacts, upper, extent, floors):  # type: ignore
             low = min(low, impacts[p])
         upper[term] = high
         extent[term] = max(high, -low)
+        if len(floors) == 0:
+            continue
+        floors[term] = np.float32(0.0)
+        # A scale that is no number or infinite would put impacts into bins that do not exist.
+        if end - start < 10 or not np.float32(1e-30) < high < np.float32(1e30):
+            continue
+        scale = np.float32(BINS) * np.float32(0.99999) / high
+        counts[:] = 0
+        for p in range(start, end):
+            counts[max(np.int64(impacts[p] * scale), 0)] += 1
+        reached = 0
+        column = 0
+        place = BINS
+        wanted = 10
+        while column < 3 and wanted <= end - start and place > 0:
+            reached += counts[place]
+            while column < 3 and reached >= wanted:
+                floors[term, column] = np.float32(place) / scale * np.float32(0.99999)
+                column += 1
+                wanted *= 10
+            place -= 1
+
+
+@njit(cache=True, nogil=True)
+def bound_impacts(offsets, impacts, upper, extent, floors):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The bounds of all terms: see `bound_terms`."""
+    bound_terms(np.arange(len(offsets) - 1), offsets, impacts, upper, extent, floors)
 
 
 @njit(cache=True, nogil=True)

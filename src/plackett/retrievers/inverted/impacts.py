@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -37,8 +37,8 @@ class ImpactLists:
     """The impact of every posting of `V` terms in `N` documents, with bounds.
 
     The score of a document is the float32 sum of `weight * impact` over the query's distinct terms,
-    added in the order of the terms' largest possible contribution, the largest first (equal ones by
-    term code). Only documents with a positive score are results.
+    added in the order of the terms' largest possible contribution, the largest first (equal ones in
+    the order of the query). Only documents with a positive score are results.
 
     Parameters
     ----------
@@ -48,7 +48,11 @@ class ImpactLists:
     rank : `int32[N]`, how equal scores are ordered: the higher rank first.
     upper : `float32[V]`, the largest impact of a term, at least 0.
     extent : `float32[V]`, the largest absolute impact.
-    floors : `float32[V, 3]`, the 10th, 100th and 1000th largest; of no rows where any is negative.
+    floors : `float32[V, 3]`, no more than the 10th, 100th and 1000th largest; of no rows where any
+        impact is negative.
+    block_offsets, block_max : `int64[V + 1]` and `float32[B]`, the largest impacts in blocks of
+        2^s documents (see `bound_kernels`). They make some searches faster and change none; both
+        are empty by default.
 
     >>> lists = ImpactLists.from_postings(
     ...     offsets=np.array([0, 2, 3]), documents=np.array([0, 1, 1], dtype=np.int32),
@@ -64,6 +68,8 @@ class ImpactLists:
     upper: Floats
     extent: Floats
     floors: Floats
+    block_offsets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    block_max: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
     def from_postings(
@@ -75,15 +81,30 @@ class ImpactLists:
         rank: npt.NDArray[np.int32],
     ) -> ImpactLists:
         """Lists whose bounds are found here, in one pass over the impacts."""
+        from plackett.retrievers.inverted.bound_kernels import bound_blocks, lay_out_blocks
         from plackett.retrievers.inverted.impact_kernels import bound_impacts
 
         n_terms = len(offsets) - 1
         upper, extent = np.zeros(n_terms, np.float32), np.zeros(n_terms, np.float32)
         floors = np.zeros((n_terms, 3), np.float32)
         bound_impacts(_frozen(offsets), _frozen(impacts), upper, extent, floors)
-        if (extent > upper).any():
+        if len(impacts) and impacts.min() < 0:
             floors = floors[:0]
-        return cls(offsets, documents, impacts, rank, upper, extent, floors)
+        block_offsets = np.zeros(n_terms + 1, np.int64)
+        lay_out_blocks(_frozen(offsets), len(rank), block_offsets)
+        block_max = np.empty(block_offsets[-1], np.float32)
+        bound_blocks(
+            np.arange(n_terms, dtype=np.int32),
+            _frozen(offsets),
+            _frozen(documents),
+            _frozen(impacts),
+            len(rank),
+            block_offsets,
+            block_max,
+        )
+        return cls(
+            offsets, documents, impacts, rank, upper, extent, floors, block_offsets, block_max
+        )
 
     def search(
         self,
@@ -134,6 +155,9 @@ class ImpactLists:
         else:
             with ThreadPoolExecutor(threads) as pool:
                 results = list(pool.map(search_part, parts))
+        if len(results) == 1:
+            counts, documents, scores = results[0]
+            return Ranking(lengths_to_offsets(counts), documents, scores)
         results.append(NOTHING)
         return Ranking(
             lengths_to_offsets(np.concatenate([result[0] for result in results])),
@@ -142,11 +166,14 @@ class ImpactLists:
         )
 
     def _check_query(self, terms: npt.NDArray[np.int32], weights: Floats) -> None:
+        from plackett.retrievers.inverted.search_kernels import fault_of
+
         if len(terms) != len(weights):
             raise DataError(f"{len(weights)} weights", expected=f"{len(terms)}, one a term")
-        if len(terms) and not (terms.min() >= 0 and terms.max() < len(self.upper)):
+        fault = fault_of(_frozen(terms), _frozen(weights), len(self.upper))
+        if fault == 1:
             raise DataError("an unknown term code", expected=f"0 to {len(self.upper) - 1}")
-        if not np.isfinite(weights).all() or (weights < 0).any():
+        if fault == 2:
             raise DataError("a negative or infinite weight", expected="weights of 0 or more")
 
     def _search_part(
@@ -163,19 +190,12 @@ class ImpactLists:
         n_queries = len(query_offsets) - 1
         results = np.zeros((n_queries, k), dtype=np.uint64)
         counts = np.zeros(n_queries, dtype=np.int64)
-        offsets, documents, impacts, upper, extent, rank, floors = self._arrays
         search_queries(
             _frozen(query_offsets),
             _frozen(terms),
             _frozen(weights),
             k,
-            offsets,
-            documents,
-            impacts,
-            upper,
-            extent,
-            rank,
-            floors,
+            self._arrays,
             _frozen(allowed),
             results,
             counts,
@@ -190,8 +210,8 @@ class ImpactLists:
 
     @cached_property
     def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        arrays = (self.offsets, self.documents, self.impacts, self.upper, self.extent)
-        return tuple(_frozen(array) for array in (*arrays, self.rank, self.floors))
+        arrays = (self.offsets, self.documents, self.impacts, self.rank, self.upper, self.floors)
+        return tuple(_frozen(array) for array in (*arrays, self.block_offsets, self.block_max))
 
     @cached_property
     def _document_of_rank(self) -> npt.NDArray[np.int32]:

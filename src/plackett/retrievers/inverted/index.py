@@ -271,7 +271,17 @@ class InvertedIndex:
     @cached_property
     def token_offsets(self) -> npt.NDArray[np.int64]:
         """`int64[N * F + 1]`: field f of document d is segment `d * F + f` of `tokens`."""
-        return lengths_to_offsets(self.field_lengths.reshape(-1))
+        lengths = self.field_lengths
+        offsets = lengths_to_offsets(lengths.reshape(-1))
+        # Compiled code reads where these point to.
+        if offsets[-1] != self.n_tokens or lengths.min(initial=0) < 0:
+            raise CorruptFileError(
+                f"field lengths of sum {offsets[-1]}",
+                expected=str(self.n_tokens),
+                remedy=REMEDY,
+                path=self.folder,
+            )
+        return offsets
 
     def tokens_of(
         self, documents: npt.NDArray[np.integer[Any]]

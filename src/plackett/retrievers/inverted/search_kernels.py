@@ -6,6 +6,12 @@ first, and every score is the float32 sum of its contributions in that order. So
 others afterwards adds in the same order as scoring everything would: scores are equal to brute
 force bit for bit, whatever was skipped.
 
+Bounds are added in the same order and rounded alike. As rounding is monotone, a bound that does not
+exceed the k-th best score rules a document out without slack, one that could only tie with it too:
+windows ascend, and of equal scores the lowest code is the best. Where lists are long and few
+results are asked for, the sums are bounded by blocks of documents as well (`bound_kernels`).
+
+Ding, S. and Suel, T., 2011. Faster top-k document retrieval using block-max indexes. SIGIR.
 Turtle, H. and Flood, J., 1995. Query evaluation: strategies and optimizations. IP&M 31(6).
 """
 
@@ -14,162 +20,106 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from plackett.retrievers.inverted.bound_kernels import (
+    SMALLEST_SHIFT,
+    fill_cuts,
+    fill_needs,
+    shift_of,
+)
 from plackett.retrievers.inverted.exhaustive_kernels import LAST_CODE, add_up
-from plackett.retrievers.inverted.selection_kernels import first_at_least, keep_best
+from plackett.retrievers.inverted.selection_kernels import keep_best
+from plackett.retrievers.inverted.window_kernels import (
+    LARGEST_WINDOW,
+    SMALLEST_WINDOW,
+    complete,
+    next_window,
+    scan_window,
+)
 
-# A window holds about this many postings of the essential terms, within these bounds of documents:
-# its scores stay in the processor's nearest caches.
-WINDOW_POSTINGS = 4096
-SMALLEST_WINDOW = 1024
-LARGEST_WINDOW = 1 << 16
-# Looking one document up in a list costs about as much as going through so many postings.
-LOOKUP_COST = 20
-# A float32 sum of m terms errs by less than m of these times the sum of their sizes.
-ROUNDING = 2.0**-23
+# Terms of a longer query are compared by sorting.
+FEW_TERMS = 32
 # A query of so many terms, with so many postings a document, is added up without skipping.
 MANY_TERMS = 12
 MANY_POSTINGS = 0.25
+# So is a filtered one with so many postings a document.
+FILTERED_POSTINGS = 1.0
+# Blocks are looked at for so many results or fewer and so many postings a document or more: else
+# they rule out less than their sums cost.
+DEEPEST_BLOCKED = 20
+BLOCKED_POSTINGS = 1.5
+
+
+@njit(cache=True, nogil=True)
+def fault_of(terms, weights, n_terms):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """1 where a term is none of `n_terms`, 2 where a weight is negative or no number, else 0."""
+    for i in range(len(terms)):
+        if not 0 <= terms[i] < n_terms:
+            return 1
+        if not 0.0 <= weights[i] < np.inf:
+            return 2
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def merge_terms(terms, weights):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Put each term where it first stands, with the sum of its weights; returns how many there are.
+
+    In place; weights are added in the order of the query.
+    """
+    n = 0
+    if len(terms) <= FEW_TERMS:
+        for i in range(len(terms)):
+            known = 0
+            while known < n and terms[known] != terms[i]:
+                known += 1
+            if known < n:
+                weights[known] += weights[i]
+            else:
+                terms[n] = terms[i]
+                weights[n] = weights[i]
+                n += 1
+        return n
+    alike = np.argsort(terms, kind="mergesort")
+    first = np.zeros(len(terms), dtype=np.bool_)
+    leader = alike[0]
+    for i in alike:
+        if i != leader and terms[i] == terms[leader]:
+            weights[leader] += weights[i]
+        else:
+            leader = i
+            first[i] = True
+    for i in range(len(terms)):
+        if first[i]:
+            terms[n] = terms[i]
+            weights[n] = weights[i]
+            n += 1
+    return n
 
 
 @njit(cache=True, nogil=True)
 def order_terms(terms, weights, upper):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Merge equal terms, adding their weights, and sort by largest contribution, then by code.
+    """Merge equal terms, adding their weights, and sort by largest contribution.
 
-    In place; returns how many terms are left.
+    In place; terms of equal contributions stay in the order of the query. Returns how many terms
+    are left.
     """
-    n = 0
-    for i in range(len(terms)):
-        term, weight = terms[i], weights[i]
-        known = False
-        for j in range(n):
-            if terms[j] == term:
-                weights[j] += weight
-                known = True
-                break
-        if not known:
-            terms[n] = term
-            weights[n] = weight
-            n += 1
+    n = merge_terms(terms, weights)
+    if n > FEW_TERMS:
+        order = np.argsort(-weights[:n] * upper[terms[:n]], kind="mergesort")
+        terms[:n] = terms[order]
+        weights[:n] = weights[order]
+        return n
     for i in range(1, n):
         term, weight = terms[i], weights[i]
         value = weight * upper[term]
         j = i - 1
-        while j >= 0:
-            other = weights[j] * upper[terms[j]]
-            if other > value or (other == value and terms[j] < term):
-                break
+        while j >= 0 and weights[j] * upper[terms[j]] < value:
             terms[j + 1] = terms[j]
             weights[j + 1] = weights[j]
             j -= 1
         terms[j + 1] = term
         weights[j + 1] = weight
     return n
-
-
-@njit(cache=True, nogil=True)
-def scan_window(  # type: ignore[no-untyped-def]
-    essential,
-    position,
-    stop,
-    weights,
-    documents,
-    impacts,
-    base,
-    limit,
-    cut,
-    accumulator,
-    candidates,
-    partial,
-):  # pragma: no cover
-    """Score the documents `base:limit` by the essential terms; collect those above `cut`.
-
-    Moves `position` behind the window and leaves `accumulator` zero. Candidates ascend in one run
-    after the other, at most one run a term. Returns their number.
-    """
-    begin = np.empty(essential, dtype=np.int64)
-    touched = 0
-    for i in range(essential):
-        begin[i] = position[i]
-        end = first_at_least(documents, position[i], stop[i], limit)
-        weight = weights[i]
-        for p in range(begin[i], end):
-            accumulator[np.uint64(documents[p] - base)] += weight * impacts[p]
-        position[i] = end
-        touched += end - begin[i]
-    n = 0
-    for i in range(essential):
-        for p in range(begin[i], position[i]):
-            document = documents[p]
-            place = np.uint64(document - base)
-            score = accumulator[place]
-            if score > cut:
-                candidates[n] = document
-                partial[n] = score
-                n += 1
-                accumulator[place] = np.float32(0.0)
-    if touched * 8 > limit - base:
-        for i in range(limit - base):
-            accumulator[i] = np.float32(0.0)
-    else:
-        for i in range(essential):
-            for p in range(begin[i], position[i]):
-                accumulator[np.uint64(documents[p] - base)] = np.float32(0.0)
-    return n
-
-
-@njit(cache=True, nogil=True)
-def complete(  # type: ignore[no-untyped-def]
-    term,
-    weight,
-    position,
-    stop,
-    needed,
-    documents,
-    impacts,
-    base,
-    limit,
-    accumulator,
-    candidates,
-    partial,
-    n,
-):  # pragma: no cover
-    """Add one term to the candidates whose partial score is above `needed`; the others go.
-
-    Looks each candidate up in the term's list, or goes through the whole list where that is
-    cheaper. Returns how many candidates are left; `accumulator` is zero before and after.
-    """
-    kept = 0
-    for c in range(n):
-        candidates[kept] = candidates[c]
-        partial[kept] = partial[c]
-        kept += partial[c] > needed
-    if kept == 0:
-        return 0
-    start = first_at_least(documents, position[term], stop[term], base)
-    end = first_at_least(documents, start, stop[term], limit)
-    position[term] = end
-    if (end - start) < LOOKUP_COST * kept:
-        for c in range(kept):
-            accumulator[np.uint64(candidates[c] - base)] = partial[c]
-        for p in range(start, end):
-            accumulator[np.uint64(documents[p] - base)] += weight * impacts[p]
-        for c in range(kept):
-            partial[c] = accumulator[np.uint64(candidates[c] - base)]
-            accumulator[np.uint64(candidates[c] - base)] = np.float32(0.0)
-        for p in range(start, end):
-            accumulator[np.uint64(documents[p] - base)] = np.float32(0.0)
-        return kept
-    p = start
-    previous = np.int32(-1)
-    for c in range(kept):
-        document = candidates[c]
-        if document < previous:
-            p = start
-        previous = document
-        p = first_at_least(documents, p, end, document)
-        if p < end and documents[p] == document:
-            partial[c] += weight * impacts[p]
-    return kept
 
 
 @njit(cache=True, nogil=True)
@@ -182,14 +132,17 @@ def search_one(  # type: ignore[no-untyped-def]
     documents,
     impacts,
     upper,
-    extent,
+    block_offsets,
+    block_max,
     n_documents,
     floor,
+    allowed,
     accumulator,
     found,
     work,
     candidates,
     partial,
+    room,
 ):  # pragma: no cover
     """The k best documents of one query into `found`, in no order; returns how many.
 
@@ -198,44 +151,53 @@ def search_one(  # type: ignore[no-untyped-def]
     `floor` is below a score that at least k documents reach, or 0. `accumulator` is zero on entry
     and on return.
     """
-    position = np.empty(n_terms, dtype=np.int64)
-    stop = np.empty(n_terms, dtype=np.int64)
-    # rest[i]: the most that terms i, i + 1, ... can add.
-    rest = np.zeros(n_terms + 1, dtype=np.float64)
-    size = 0.0
-    for i in range(n_terms - 1, -1, -1):
-        position[i], stop[i] = offsets[terms[i]], offsets[terms[i] + 1]
-        rest[i] = rest[i + 1] + max(np.float64(weights[i]) * upper[terms[i]], 0.0)
-        size += np.float64(weights[i]) * extent[terms[i]]
-    slack = (n_terms + 1) * ROUNDING * size
+    position = offsets[terms[:n_terms]]
+    stop = offsets[terms[:n_terms] + 1]
+    blocks = np.zeros(n_terms, dtype=np.int64)
+    shifts = np.full(n_terms, -1, dtype=np.int64)
+    bounds = weights[:n_terms] * upper[terms[:n_terms]]
+    postings = (stop - position).sum()
+    blocked = len(block_offsets) > 0 and k <= DEEPEST_BLOCKED
+    blocked = blocked and postings >= BLOCKED_POSTINGS * n_documents
+    if blocked:
+        blocks[:] = block_offsets[terms[:n_terms]]
+        for i in range(n_terms):
+            shifts[i] = shift_of(block_offsets[terms[i] + 1] - blocks[i], n_documents)
+    need = np.empty(n_terms + 1, dtype=np.float32)
     bits = partial.view(np.uint32)
     kth_bits = np.empty(1, dtype=np.uint32)
     count = 0
     full = k + max(k // 2, 32)
     theta = floor
-    # What a document must be able to reach to be looked at.
-    enough = theta - slack
+    fill_needs(theta, bounds, n_terms, need)
     essential = n_terms
-    base = 0
     growing = SMALLEST_WINDOW
     while True:
-        while essential > 0 and (rest[essential - 1] <= enough or rest[essential - 1] == 0.0):
+        # Documents with none of the first terms, the essential ones, do not exceed theta.
+        while essential > 0 and need[essential - 1] >= 0.0:
             essential -= 1
-        base = n_documents
-        postings = 1
-        for i in range(essential):
-            if position[i] < stop[i]:
-                base = min(base, np.int64(documents[position[i]]))
-                postings += stop[i] - position[i]
+        base, limit = next_window(essential, position, stop, documents, n_documents, growing)
         if base == n_documents:
             break
-        width = (n_documents - base) * WINDOW_POSTINGS // postings
-        width = max(SMALLEST_WINDOW, min(width, LARGEST_WINDOW))
-        if growing < width:
-            width = growing
-            growing *= 2
-        limit = min(base + width, n_documents)
-        cut = np.float32(max(enough - rest[essential], 0.0))
+        growing = min(2 * growing, LARGEST_WINDOW)
+        cuts = room[:0]
+        if blocked and essential < n_terms:
+            low = base >> SMALLEST_SHIFT
+            cuts = room[: ((limit - 1) >> SMALLEST_SHIFT) - low + 1]
+            fill_cuts(
+                theta,
+                need[essential],
+                essential,
+                n_terms,
+                weights,
+                bounds,
+                shifts,
+                blocks,
+                block_max,
+                low,
+                len(cuts),
+                cuts,
+            )
         n = scan_window(
             essential,
             position,
@@ -245,7 +207,9 @@ def search_one(  # type: ignore[no-untyped-def]
             impacts,
             base,
             limit,
-            cut,
+            need[essential],
+            cuts,
+            allowed,
             accumulator,
             candidates,
             partial,
@@ -256,7 +220,7 @@ def search_one(  # type: ignore[no-untyped-def]
                 weights[i],
                 position,
                 stop,
-                enough - rest[i],
+                need[i],
                 documents,
                 impacts,
                 base,
@@ -276,7 +240,7 @@ def search_one(  # type: ignore[no-untyped-def]
             kth_bits[0] = np.uint32(keep_best(found, count, k, work) >> np.uint64(32))
             count = k
             theta = max(theta, kth_bits.view(np.float32)[0])
-            enough = theta - slack
+            fill_needs(theta, bounds, n_terms, need)
     if count > k:
         keep_best(found, count, k, work)
         count = k
@@ -300,13 +264,16 @@ def known_floor(terms, weights, n_terms, k, floors):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def skipping_pays(terms, n_terms, offsets, n_documents, allowed):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Whether bounds are likely to save more than they cost; a filter has none."""
-    if len(allowed) > 0:
-        return False
+def skipping_pays(terms, n_terms, offsets, n_documents, filtered):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Whether bounds are likely to save more than they cost.
+
+    With a filter the k-th best score is found late, and long lists are gone through for long.
+    """
     postings = 0
     for i in range(n_terms):
         postings += offsets[terms[i] + 1] - offsets[terms[i]]
+    if filtered and postings >= FILTERED_POSTINGS * n_documents:
+        return False
     return n_terms < MANY_TERMS or postings < MANY_POSTINGS * n_documents
 
 
@@ -316,23 +283,18 @@ def search_queries(  # type: ignore[no-untyped-def]
     query_terms,
     query_weights,
     k,
-    offsets,
-    documents,
-    impacts,
-    upper,
-    extent,
-    rank,
-    floors,
+    lists,
     allowed,
     results,
     counts,
 ):  # pragma: no cover
-    """Search queries one after the other; the arrays are those of `ImpactLists`.
+    """Search queries one after the other; `lists` are the arrays of `ImpactLists`, in its order.
 
     The results of query i go to row i of `results`, uint64[q, k], in no order: the score's bits,
     below them the document's rank. Their number goes to `counts[i]`. `allowed` is `bool[N]`, the
     documents that may be results, or empty where all may.
     """
+    offsets, documents, impacts, rank, upper, floors, block_offsets, block_max = lists
     n_documents = len(rank)
     width = min(LARGEST_WINDOW, n_documents)
     capacity = k + max(k // 2, 32) + width
@@ -341,12 +303,18 @@ def search_queries(  # type: ignore[no-untyped-def]
     work = np.empty(capacity, dtype=np.uint64)
     candidates = np.empty(width, dtype=np.int32)
     partial = np.empty(width, dtype=np.float32)
+    # A window that begins inside a block has one more.
+    room = np.empty((width >> SMALLEST_SHIFT) + 2, dtype=np.float32)
     for query in range(len(query_offsets) - 1):
         first, end = query_offsets[query], query_offsets[query + 1]
         terms = query_terms[first:end].copy()
         weights = query_weights[first:end].copy()
         n_terms = order_terms(terms, weights, upper)
-        if skipping_pays(terms, n_terms, offsets, n_documents, allowed):
+        # A floor counts documents that a filter may forbid.
+        floor = np.float32(0.0)
+        if len(allowed) == 0:
+            floor = known_floor(terms, weights, n_terms, k, floors)
+        if skipping_pays(terms, n_terms, offsets, n_documents, len(allowed) > 0):
             count = search_one(
                 terms,
                 weights,
@@ -356,19 +324,19 @@ def search_queries(  # type: ignore[no-untyped-def]
                 documents,
                 impacts,
                 upper,
-                extent,
+                block_offsets,
+                block_max,
                 n_documents,
-                known_floor(terms, weights, n_terms, k, floors),
+                floor,
+                allowed,
                 accumulator,
                 found,
                 work,
                 candidates,
                 partial,
+                room,
             )
         else:
-            floor = np.float32(0.0)
-            if len(allowed) == 0:
-                floor = known_floor(terms, weights, n_terms, k, floors)
             count = add_up(
                 terms,
                 weights,

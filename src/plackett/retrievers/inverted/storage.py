@@ -27,6 +27,7 @@ from typing import Any
 from plackett.data.formats.atomic import atomic_write, sync_folder
 from plackett.errors import CorruptFileError, DataError
 from plackett.retrievers.disk import full_disk_told
+from plackett.retrievers.sealing import check_seal, sealed
 
 __all__ = [
     "FORMAT",
@@ -84,7 +85,8 @@ class Generation:
             "files": files,
         }
         with atomic_write(self.index / MANIFEST) as out:
-            out.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
+            written = json.dumps(sealed(manifest), indent=1, ensure_ascii=False)
+            out.write(written.encode() + b"\n")
         if current is not None:
             _remove(self.index / current)
 
@@ -152,6 +154,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
             raise CorruptFileError(
                 found, expected=f"{entry['bytes']} bytes", remedy=REMEDY, path=file
             )
+    check_seal(manifest, path, REMEDY)
     return manifest
 
 

@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from plackett.data.ids import Ids, to_string_array
-from plackett.data.ragged import lengths_to_offsets
-from plackett.data.run import Run
-from plackett.data.texts import Corpus, Queries
-from plackett.errors import ConfigurationError, CorruptFileError, DataError
-from plackett.pipeline.base import Retriever
-from plackett.retrievers.analysis import Analyzer, TextAnalyzer, get_analyzer
+from plackett.data.ids import to_string_array
+from plackett.data.texts import Corpus
+from plackett.errors import ConfigurationError, DataError
+from plackett.retrievers.analysis import get_analyzer
 from plackett.retrievers.base import register
-from plackett.retrievers.found_run import found_run
-from plackett.retrievers.inverted.impacts import Ranking
-from plackett.retrievers.inverted.index import InvertedIndex
+from plackett.retrievers.inverted.inverting import DEFAULT_MEMORY
+from plackett.retrievers.living.background import BackgroundMerging
 from plackett.retrievers.living.live_editing import (
     added_segment,
-    check_current,
+    check_held,
+    edited,
     merged_segment,
     with_segment,
     without,
 )
-from plackett.retrievers.living.live_impacts import LiveImpacts
+from plackett.retrievers.living.live_facts import (
+    KIND,
+    STATE,
+    AnyAnalyzer,
+    new_state,
+    same_documents,
+    saved_parts,
+    with_others,
+)
 from plackett.retrievers.living.live_segment import LiveSegment
-from plackett.retrievers.living.tied import in_order_of_ids
-from plackett.retrievers.query_texts import main_texts
-from plackett.retrievers.segments.joining import codes_of_rows, joined
-from plackett.retrievers.segments.metadata import Where
+from plackett.retrievers.living.live_snapshot import LiveSnapshot
+from plackett.retrievers.living.merge_policy import MergePolicy
 from plackett.retrievers.segments.store import (
-    REMEDY,
+    Change,
     IndexManifest,
     changing,
-    read_index,
+    open_as_it_is,
     verify_index,
 )
 from plackett.retrievers.weighting import Weighting
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 __all__ = ["KIND", "LiveBM25"]
 
-KIND = "live-bm25"
 Progress = Callable[[int, "int | None"], None]
-AnyAnalyzer = str | TextAnalyzer | Callable[[str], list[str]]
 
 
 @register(KIND)
-class LiveBM25(Retriever):
+class LiveBM25(LiveSnapshot):
     """BM25 over an index that lives: the exact top k, whatever was added and deleted.
 
     `build` makes it and `open` opens it. `add`, `delete` and `merge` change the folder in one step
@@ -63,8 +59,14 @@ class LiveBM25(Retriever):
     the index as it was, or as it was to become.
 
     Scores are those of `BM25` over an index built of the documents that are left: statistics are of
-    the whole index, deleted documents not counted. Impacts are computed when a term is first asked
-    for; for a collection that never changes `BM25`, which keeps them on disk, is faster.
+    the whole index, deleted documents not counted. So every change changes all scores: what a
+    posting adds is computed when its term is first asked for, and kept until the index changes.
+
+    `index`, `lists` and `weighting` are as `BM25`'s, so that what takes a `BM25`, such as
+    `Expanded`, `SyntaxSearch`, `Lexical` and feature sets, takes a living index too.
+
+    With `merge_in_background` a thread merges small segments meanwhile; as a context manager the
+    retriever ends it.
 
     Attributes
     ----------
@@ -73,8 +75,10 @@ class LiveBM25(Retriever):
     document_ids : the ids of the documents that are not deleted.
     segments : in the order in which they were added.
     corpus : the documents, where known; runs carry it to later stages.
+    merging : the thread that merges, where there is one.
 
     >>> import tempfile
+    >>> from plackett.data.texts import Queries
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     live = LiveBM25.build(Corpus.from_texts({"d1": "lift of a wing"}), folder + "/index")
     ...     live = live.add(Corpus.from_texts({"d2": "two wings", "d3": "heat"})).delete(["d3"])
@@ -82,31 +86,6 @@ class LiveBM25(Retriever):
     ...     [name for name, _ in run["q"]], len(live), len(live.segments)
     (['d2', 'd1'], 2, 2)
     """
-
-    def __init__(
-        self,
-        folder: Path,
-        manifest: IndexManifest,
-        analyzer: TextAnalyzer,
-        weighting: Weighting,
-        corpus: Corpus | None = None,
-    ) -> None:
-        """Open the segments of a manifest; `build` and `open` find the parts."""
-        self.folder, self.manifest, self.corpus = folder, manifest, corpus
-        self.analyzer, self.weighting = analyzer, weighting
-        self.segments = tuple(LiveSegment(folder, entry, analyzer) for entry in manifest.segments)
-        rows = [segment.live_rows for segment in self.segments]
-        ids = [
-            segment.index.document_ids.values.take(pa.array(live)).cast(pa.large_string())
-            for segment, live in zip(self.segments, rows, strict=True)
-        ]
-        self.document_ids = Ids(pa.chunked_array(ids, pa.large_string()).combine_chunks())
-        self._codes = codes_of_rows(rows, [entry.documents for entry in manifest.segments])
-        tokens = sum(segment.n_tokens for segment in self.segments)
-        mean = tokens / len(self.document_ids) if len(self.document_ids) else 0.0
-        self._impacts = tuple(
-            LiveImpacts(segment.index, weighting, mean, segment.live) for segment in self.segments
-        )
 
     @classmethod
     def build(
@@ -123,7 +102,8 @@ class LiveBM25(Retriever):
         metadata: Iterable[str] = (),
         progress: Progress | None = None,
         batch_rows: int = 10_000,
-    ) -> Self:
+        memory: int | str = DEFAULT_MEMORY,
+    ) -> LiveBM25:
         """Index a corpus in `folder` and open it.
 
         The parameters are those of `BM25.build`; `fields`, `analyzer`, `metadata` and the weighting
@@ -142,9 +122,12 @@ class LiveBM25(Retriever):
             "analyzer": chosen.to_dict(),
             "metadata": list(kept),
             "weighting": [variant, k1, b, weighting.delta],
+            STATE: new_state(),
         }
         with changing(folder, create=True) as change:
-            entry = added_segment(change, corpus, chosen, wanted, kept, batch_rows, progress)
+            entry = added_segment(
+                change, corpus, chosen, wanted, kept, batch_rows, memory, progress
+            )
             found = wanted if entry is None else tuple(entry.facts["index"]["fields"])
             facts["fields"] = None if found is None else list(found)
             change.commit(IndexManifest(KIND, facts, () if entry is None else (entry,)))
@@ -161,15 +144,16 @@ class LiveBM25(Retriever):
         k1: float | None = None,
         b: float | None = None,
         variant: str | None = None,
+        delta: float | None = None,
         corpus: Corpus | None = None,
         verify: bool = False,
-    ) -> Self:
-        """Open an index that `build` made.
+    ) -> LiveBM25:
+        """Open an index that `build` made, as it is now.
 
         Parameters
         ----------
         analyzer : only for an index that was built with a function, which cannot be saved.
-        k1, b, variant : those of the build by default.
+        k1, b, variant, delta : those of the build by default.
         corpus : the documents, for later stages to find their texts.
         verify : read all files once and compare their checksums.
 
@@ -181,89 +165,35 @@ class LiveBM25(Retriever):
         """
         if verify:
             verify_index(folder)
-        manifest = read_index(folder)
-        if manifest.kind != KIND:
-            raise DataError(f"an index of kind {manifest.kind!r}", expected=repr(KIND), path=folder)
-        try:
-            saved, *numbers = manifest.facts["weighting"]
-            chosen = _analyzer_of(manifest.facts["analyzer"], analyzer, folder)
-            weighting = Weighting(
-                saved if variant is None else variant,
-                numbers[0] if k1 is None else k1,
-                numbers[1] if b is None else b,
-                numbers[2] if variant in (None, saved) else None,
-            )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            if isinstance(error, ConfigurationError) and not isinstance(error, KeyError):
-                raise
-            raise CorruptFileError(
-                f"no parameters ({error})", remedy=REMEDY, path=folder
-            ) from error
-        return cls(Path(folder), manifest, chosen, weighting, corpus)
 
-    def search(
-        self, queries: Queries, k: int = 1000, *, where: Where | None = None, threads: int = 1
-    ) -> Run:
-        """The `k` best documents of every query; see `BM25.search`."""
-        start = time.perf_counter()
-        ranking = self._ranking(main_texts(queries), k, where, threads)
-        return found_run(
-            self,
-            queries,
-            self.document_ids,
-            ranking,
-            started=start,
-            name="bm25",
-            corpus=self.corpus,
-        )
-
-    def _ranking(self, texts: list[str], k: int, where: Where | None, threads: int) -> Ranking:
-        asked = [self.analyzer(text) for text in texts]
-        codes = self._prepared({term for terms in asked for term in terms})
-        found = []
-        for segment, impacts, known in zip(self.segments, self._impacts, codes, strict=True):
-            lists = [[known[term] for term in terms if term in known] for terms in asked]
-            flat = np.array([code for codes in lists for code in codes], dtype=np.int32)
-            found.append(
-                impacts.lists.search(
-                    lengths_to_offsets([len(codes) for codes in lists]),
-                    flat,
-                    k=k,
-                    threads=threads,
-                    allowed=segment.allowed(where),
+        def opened(manifest: IndexManifest) -> LiveBM25:
+            if manifest.kind != KIND:
+                raise DataError(
+                    f"an index of kind {manifest.kind!r}", expected=repr(KIND), path=folder
                 )
-            )
-        best = joined(found, self._codes, len(texts), k)
-        return in_order_of_ids(best, self.document_ids)
+            chosen, saved = saved_parts(manifest, analyzer, folder)
+            weighting = with_others(saved, k1=k1, b=b, variant=variant, delta=delta)
+            return cls(Path(folder), manifest, chosen, weighting, corpus)
 
-    def _prepared(self, terms: set[str]) -> list[dict[str, int]]:
-        """The code of each term in each segment that has it, with its impacts computed."""
-        codes = [
-            {term: code for term in terms if (code := segment.index.term_code(term)) >= 0}
-            for segment in self.segments
-        ]
-        for term in terms:
-            have = [(i, known[term]) for i, known in enumerate(codes) if term in known]
-            df = sum(self.segments[i].document_frequency(code) for i, code in have)
-            idf = float(self.weighting.idf(len(self.document_ids), [df])[0])
-            greatest = max((self._impacts[i].ask(code, idf) for i, code in have), default=0.0)
-            for i, code in have:
-                self._impacts[i].bound(code, greatest)
-        return codes
+        return open_as_it_is(folder, opened)
 
     def add(
-        self, corpus: Any, *, batch_rows: int = 10_000, progress: Progress | None = None
-    ) -> Self:
+        self,
+        corpus: Any,
+        *,
+        batch_rows: int = 10_000,
+        memory: int | str = DEFAULT_MEMORY,
+        progress: Progress | None = None,
+    ) -> LiveBM25:
         """Add documents as a new segment; one whose id is there already replaces it.
 
         Raises
         ------
-        DataError : an id occurs twice, a field is missing, or the index has changed since it was
-            opened.
+        DataError : an id occurs twice, a field is missing, or documents were added or deleted since
+            the index was opened.
         """
         facts = self.manifest.facts
-        with changing(self.folder, create=False) as change:
-            check_current(self.folder, self.manifest, change)
+        with self._edited() as (change, segments):
             entry = added_segment(
                 change,
                 corpus,
@@ -271,90 +201,162 @@ class LiveBM25(Retriever):
                 facts["fields"],
                 facts["metadata"],
                 batch_rows,
+                memory,
                 progress,
             )
             if entry is not None:
-                kept = dict(facts, fields=list(entry.facts["index"]["fields"]))
-                segments = with_segment(self.folder, self.segments, entry)
-                change.commit(IndexManifest(KIND, kept, segments))
+                kept = {**facts, "fields": list(entry.facts["index"]["fields"]), STATE: new_state()}
+                entries = with_segment(self.folder, segments, entry)
+                change.commit(IndexManifest(KIND, kept, entries))
         return self._again()
 
-    def delete(self, ids: Iterable[str]) -> Self:
-        """Delete documents; their postings stay on disk until `merge`.
+    def delete(self, ids: Iterable[str]) -> LiveBM25:
+        """Delete documents; their postings stay on disk until their segment is merged.
 
         Raises
         ------
-        DataError : the index has no document of that id, or has changed since it was opened.
+        DataError : the index has no document of that id, or documents were added or deleted since
+            it was opened.
         """
         names = to_string_array(list(ids))
-        unknown = self.document_ids.codes(names) < 0
-        if bool(unknown.any()):
-            lost = names[int(np.argmax(unknown))].as_py()
-            raise DataError(f"document {lost!r}", expected="a document of the index")
-        with changing(self.folder, create=False) as change:
-            check_current(self.folder, self.manifest, change)
-            segments = without(self.folder, self.segments, names)
-            change.commit(IndexManifest(KIND, self.manifest.facts, segments))
+        check_held(self.document_ids, names)
+        with self._edited() as (change, segments):
+            kept = {**self.manifest.facts, STATE: new_state()}
+            change.commit(IndexManifest(KIND, kept, without(self.folder, segments, names)))
         return self._again()
 
-    def merge(self, *, batch_rows: int = 10_000, progress: Progress | None = None) -> Self:
+    def merge(
+        self,
+        *,
+        batch_rows: int = 10_000,
+        memory: int | str = DEFAULT_MEMORY,
+        progress: Progress | None = None,
+    ) -> LiveBM25:
         """Write all documents that are not deleted to one segment, and drop the others.
 
         No text is analysed again.
-        """
-        with changing(self.folder, create=False) as change:
-            check_current(self.folder, self.manifest, change)
-            entry = merged_segment(change, self.segments, self.analyzer, batch_rows, progress)
-            segments = () if entry is None else (entry,)
-            change.commit(IndexManifest(KIND, self.manifest.facts, segments))
-        return self._again()
 
-    def _again(self) -> Self:
-        weighting = self.weighting
-        return type(self).open(
+        Parameters
+        ----------
+        batch_rows : how many documents are read at a time.
+        memory : for the postings that are inverted at a time, in bytes or as "500MB".
+        progress : called as `progress(documents done, documents in total)`.
+        """
+        with self._edited() as (change, segments):
+            entry = merged_segment(change, segments, self.analyzer, batch_rows, memory, progress)
+            entries = () if entry is None else (entry,)
+            change.commit(IndexManifest(KIND, self.manifest.facts, entries))
+        return self._again(self.corpus)
+
+    def _edited(self) -> AbstractContextManager[tuple[Change, tuple[LiveSegment, ...]]]:
+        if self.merging is not None:
+            self.merging.tell()
+        return edited(self.folder, self.manifest, self.analyzer, self.segments)
+
+    def _again(self, corpus: Corpus | None = None) -> LiveBM25:
+        """The index as it is after a change, of which the thread that merges is told."""
+        if self.merging is not None:
+            self.merging.wake()
+        return open_as_it_is(self.folder, lambda manifest: self._at(manifest, corpus, self.merging))
+
+    def _at(
+        self, manifest: IndexManifest, corpus: Corpus | None, merging: BackgroundMerging | None
+    ) -> LiveBM25:
+        """The index at another moment, its segments shared where it has the same."""
+        return LiveBM25(
             self.folder,
-            analyzer=self.analyzer,
-            k1=weighting.k1,
-            b=weighting.b,
-            variant=weighting.variant,
+            manifest,
+            self.analyzer,
+            self.weighting,
+            corpus,
+            known=self.segments,
+            merging=merging,
         )
 
-    @property
-    def index(self) -> InvertedIndex:
-        """The inverted index of a merged index, for features and other models.
+    def refreshed(self) -> LiveBM25:
+        """The index as it is now, after changes of others; this object where nothing changed."""
+        return open_as_it_is(self.folder, self._unless_same)
+
+    def _unless_same(self, manifest: IndexManifest) -> LiveBM25:
+        if manifest == self.manifest:
+            return self
+        corpus = self.corpus if same_documents(manifest, self.manifest) else None
+        return self._at(manifest, corpus, self.merging)
+
+    def merge_in_background(
+        self,
+        policy: MergePolicy | None = None,
+        *,
+        batch_rows: int = 10_000,
+        memory: int | str = "100MB",
+    ) -> LiveBM25:
+        """The index with a thread that merges small segments while it is searched and changed.
+
+        The thread looks for what is to be merged now, and after each change made through the
+        retriever that this returns, or through those that its changes return. Rankings stay what
+        they are. What goes wrong in it is told by the next change, and by `close`.
+
+        Parameters
+        ----------
+        policy : which segments are merged, and when; `MergePolicy()` by default.
+        batch_rows, memory : as for `merge`.
 
         Raises
         ------
-        ConfigurationError : there are several segments, or deleted documents.
-        """
-        if len(self.segments) != 1 or self.segments[0].live is not None:
-            raise ConfigurationError(
-                f"{len(self.segments)} segments, or deleted documents in them; merge() makes one "
-                "index of them."
-            )
-        return self.segments[0].index
+        ConfigurationError : there is such a thread already.
 
-    def __len__(self) -> int:
-        """How many documents the index holds, deleted ones not counted."""
-        return len(self.document_ids)
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     built = LiveBM25.build(Corpus.from_texts({"d0": "wing"}), folder + "/index")
+        ...     with built.merge_in_background(MergePolicy(growth=2)) as live:
+        ...         for number in range(1, 5):
+        ...             live = live.add(Corpus.from_texts({f"d{number}": "wings"}))
+        ...         live.merging.wait()
+        ...         live = live.refreshed()
+        ...     len(live), len(live.segments)
+        (5, 1)
+        """
+        if self.merging is not None:
+            raise ConfigurationError("this index is merged in the background already.")
+        chosen = MergePolicy() if policy is None else policy
+        merging = BackgroundMerging(
+            self.folder, self.analyzer, chosen, batch_rows=batch_rows, memory=memory
+        )
+        merging.wake()
+        return self._at(self.manifest, self.corpus, merging)
+
+    def close(self, *, finish: bool = True) -> None:
+        """End the thread that merges, where there is one; the index can still be searched.
+
+        Parameters
+        ----------
+        finish : wait for the merge under way; else it is given up, and leaves nothing.
+
+        Raises
+        ------
+        Exception : what went wrong in the thread, unless it has been told.
+        """
+        if self.merging is not None:
+            self.merging.close(finish=finish)
+
+    def __enter__(self) -> LiveBM25:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; an error in the block gives up the merge under way."""
+        self.close(finish=kind is None)
 
     def __repr__(self) -> str:
         """An expression that opens this retriever again."""
-        return f"LiveBM25.open({str(self.folder)!r})"
-
-
-def _analyzer_of(saved: Any, given: AnyAnalyzer | None, folder: str | Path) -> TextAnalyzer:
-    """The analyzer that the index was built with.
-
-    Raises
-    ------
-    ConfigurationError : it was a function, and none is given.
-    """
-    if given is not None:
-        return get_analyzer(given)
-    if "function" in saved:
-        raise ConfigurationError(
-            f"{folder} was built with the function {saved['function']!r} as its analyzer, which "
-            "cannot be saved; pass it again as `analyzer=`"
-        )
-    return Analyzer.from_dict(saved)
+        saved = saved_parts(self.manifest, self.analyzer, self.folder)[1]
+        options = [
+            f", {name}={value!r}"
+            for name in ("k1", "b", "variant", "delta")
+            if (value := getattr(self.weighting, name)) != getattr(saved, name)
+        ]
+        return f"LiveBM25.open({str(self.folder)!r}{''.join(options)})"

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from plackett.data.ragged import concatenate_ranges
 from plackett.errors import CorruptFileError
 from plackett.retrievers.analysis import TextAnalyzer
 from plackett.retrievers.inverted.arrays import open_array
@@ -19,6 +18,8 @@ from plackett.retrievers.segments.metadata import Where, rows_where
 from plackett.retrievers.segments.store import REMEDY, SegmentEntry
 
 __all__ = ["LiveSegment"]
+
+ROWS_AT_A_TIME = 10_000
 
 
 class LiveSegment:
@@ -67,29 +68,38 @@ class LiveSegment:
 
     @cached_property
     def _gone(self) -> npt.NDArray[np.int64]:
-        """How many of the deleted documents have each term; of no rows where none is deleted."""
-        if self.live is None:
-            return np.zeros(0, dtype=np.int64)
-        rows = np.flatnonzero(~self.live)
-        tokens, lengths = self.tokens_of(rows)
-        owners = np.repeat(np.arange(len(rows)), lengths)
-        pairs = np.unique(owners * max(self.index.n_terms, 1) + tokens)
-        terms = pairs % max(self.index.n_terms, 1)
-        return np.bincount(terms, minlength=self.index.n_terms)
+        """`int64[2, V]`: in how many deleted documents each term occurs, and how often."""
+        terms = max(self.index.n_terms, 1)
+        gone = np.zeros((2, terms), dtype=np.int64)
+        rows = np.zeros(0, np.int64) if self.live is None else np.flatnonzero(~self.live)
+        for start in range(0, len(rows), ROWS_AT_A_TIME):
+            tokens, lengths = self.tokens_of(rows[start : start + ROWS_AT_A_TIME])
+            owners = np.repeat(np.arange(len(lengths)), lengths)
+            pairs, counts = np.unique(owners * terms + tokens, return_counts=True)
+            np.add.at(gone, (0, pairs % terms), 1)
+            np.add.at(gone, (1, pairs % terms), counts)
+        return gone
 
     def document_frequency(self, term: int) -> int:
         """In how many documents that are not deleted a term of this segment occurs."""
         count = int(self.index.posting_offsets[term + 1] - self.index.posting_offsets[term])
-        return count - int(self._gone[term]) if len(self._gone) else count
+        return count if self.live is None else count - int(self._gone[0, term])
+
+    @property
+    def document_frequencies(self) -> npt.NDArray[np.int64]:
+        """`int64[V]`, in how many documents that are not deleted each term occurs."""
+        return self.index.document_frequency - self._gone[0, : self.index.n_terms]
+
+    @property
+    def collection_frequencies(self) -> npt.NDArray[np.int64]:
+        """`int64[V]`, how often each term occurs in documents that are not deleted."""
+        return self.index.collection_frequency - self._gone[1, : self.index.n_terms]
 
     def tokens_of(
         self, rows: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """The terms of documents in reading order, one document after the other, and how many."""
-        fields = len(self.index.fields)
-        starts = self.index.token_offsets[rows * fields]
-        lengths = self.index.token_offsets[(rows + 1) * fields] - starts
-        return np.asarray(self.index.tokens[concatenate_ranges(starts, lengths)]), lengths
+        return self.index.tokens_of(rows)
 
     @property
     def metadata(self) -> pa.Table:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from plackett.data.ids import Ids
 from plackett.data.ragged import segment_of_rows
 from plackett.retrievers.inverted.impacts import Ranking
 
-__all__ = ["in_order_of_ids"]
+__all__ = ["byte_order_ranks", "in_order_of_ids"]
 
 
 def in_order_of_ids(ranking: Ranking, ids: Ids) -> Ranking:
@@ -35,3 +38,14 @@ def in_order_of_ids(ranking: Ranking, ids: Ids) -> Ranking:
     order = np.arange(len(query))
     order[rows] = rows[np.lexsort((places, -ranking.scores[rows], query[rows]))]
     return Ranking(ranking.offsets, ranking.documents[order], ranking.scores[order])
+
+
+def byte_order_ranks(ids: pa.Array) -> npt.NDArray[np.int32]:
+    """The rank of each id in the byte order of UTF-8, `int32[n]`.
+
+    >>> byte_order_ranks(pa.array(["b", "a", "c"]))
+    array([1, 0, 2], dtype=int32)
+    """
+    ranks = np.empty(len(ids), dtype=np.int32)
+    ranks[pc.sort_indices(ids).to_numpy()] = np.arange(len(ids), dtype=np.int32)
+    return ranks

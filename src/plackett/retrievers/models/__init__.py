@@ -1,4 +1,4 @@
-"""Other models than BM25 over the same index: language models, randomness, fields."""
+"""Other models than BM25 over the same index: language models, randomness, fields, pairs."""
 
 from plackett.retrievers.models.base import (
     TermModel,
@@ -6,6 +6,8 @@ from plackett.retrievers.models.base import (
     register_term_model,
     term_model_names,
 )
+from plackett.retrievers.models.bm25s import BM25S
+from plackett.retrievers.models.dependence import SequentialDependence
 from plackett.retrievers.models.fields import BM25F, FieldBM25
 from plackett.retrievers.models.language import AbsoluteDiscounting, Dirichlet, JelinekMercer
 from plackett.retrievers.models.lexical import Lexical
@@ -14,6 +16,7 @@ from plackett.retrievers.models.randomness import DPH, PL2, InL2
 
 __all__ = [
     "BM25F",
+    "BM25S",
     "DPH",
     "PL2",
     "AbsoluteDiscounting",
@@ -23,6 +26,7 @@ __all__ = [
     "JelinekMercer",
     "Lexical",
     "LuceneBM25",
+    "SequentialDependence",
     "TermModel",
     "parse_term_model",
     "register_term_model",

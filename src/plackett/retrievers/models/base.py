@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plackett._registry import Registry
-from plackett.errors import ConfigurationError
 from plackett.retrievers.inverted.index import InvertedIndex
+from plackett.retrievers.parameters import check_number
 
 __all__ = [
     "Postings",
@@ -64,7 +64,8 @@ class TermModel(ABC):
 
     The score of a document that has a term of the query is the sum, over the tokens of the query
     that the index knows, of what the posting adds, plus, for every such token, what the document
-    adds whether or not it has the term. It is a value: `parse_term_model` reads its `repr`.
+    adds, and what the term adds, whether or not the one has the other. It is a value:
+    `parse_term_model` reads its `repr`.
     """
 
     @abstractmethod
@@ -80,6 +81,13 @@ class TermModel(ABC):
         """What every document adds for a token of the query, `float32[N]`, none above 0; or None.
 
         Smoothing makes it: a language model gives every token some probability in every document.
+        """
+        return None
+
+    def term_constants(self, index: InvertedIndex) -> npt.NDArray[np.float32] | None:
+        """What a token of each term adds to every document, `float32[V]`; or None.
+
+        It changes scores, not their order.
         """
         return None
 
@@ -114,7 +122,5 @@ def parse_term_model(text: str) -> TermModel:
 
 
 def check_parameter(name: str, value: float, low: float, high: float = np.inf) -> None:
-    """Complain of a parameter that is not above `low`, or not below `high`."""
-    if not low < value < high:
-        span = f"above {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
-        raise ConfigurationError(f"{name}={value}; expected {span}.")
+    """Complain of a parameter that is no number above `low` and below `high`."""
+    check_number(name, value, low, high, above=True, below=True)

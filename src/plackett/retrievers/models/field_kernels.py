@@ -15,8 +15,10 @@ def count_in_fields(  # pragma: no cover
     token_offsets: npt.NDArray[np.int64],
     posting_offsets: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int32],
-) -> None:
+) -> bool:
     """counts[p, f]: how often field f of posting p's document has its term.
+
+    False where the tokens are not those of the postings, for a file is damaged.
 
     Parameters
     ----------
@@ -33,7 +35,12 @@ def count_in_fields(  # pragma: no cover
             segment = document * fields + field
             for place in range(token_offsets[segment], token_offsets[segment + 1]):
                 term = tokens[place]
+                if term < 0 or term >= terms:
+                    return False
                 if seen[term] != document:
                     seen[term] = document
                     following[term] += 1
+                    if following[term] > posting_offsets[term + 1]:
+                        return False
                 counts[following[term] - 1, field] += 1
+    return True

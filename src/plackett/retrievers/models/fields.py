@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from plackett.errors import ConfigurationError, UnknownNameError
+from plackett.errors import ConfigurationError, CorruptFileError, UnknownNameError
 from plackett.retrievers.inverted.index import InvertedIndex
 from plackett.retrievers.models.base import TermModel, posting_blocks, register_term_model
 from plackett.retrievers.models.lucene import coarse_lengths
+from plackett.retrievers.parameters import check_number
 from plackett.retrievers.weighting import Weighting
 
 __all__ = ["BM25F", "FieldBM25", "field_frequencies"]
@@ -25,32 +26,45 @@ def field_frequencies(index: InvertedIndex) -> npt.NDArray[np.int32]:
     Raises
     ------
     ConfigurationError : the index was built with `forward=False`.
+    CorruptFileError : the tokens are not those of the postings.
     """
     from plackett.retrievers.models.field_kernels import count_in_fields
 
     counts = np.zeros((index.n_postings, len(index.fields)), dtype=np.int32)
-    count_in_fields(
+    fitting = count_in_fields(
         np.ascontiguousarray(index.tokens),
         index.token_offsets,
         np.ascontiguousarray(index.posting_offsets),
         counts,
     )
+    if not fitting:
+        raise CorruptFileError(
+            "tokens that are not those of the postings",
+            remedy="build the index again",
+            path=index.folder,
+        )
     return counts
 
 
 def _check(weights: Mapping[str, float], k1: float, b: Mapping[str, float] | float) -> None:
+    if not isinstance(weights, Mapping):
+        raise ConfigurationError(f"weights={weights!r}; expected a weight for each field.")
     for name, weight in weights.items():
-        if not 0 <= weight < np.inf:
-            raise ConfigurationError(f"weight {weight} of the field {name!r}; expected 0 or more.")
+        check_number(f"the weight of {name!r}", weight)
+    check_number("k1", k1)
     for value in b.values() if isinstance(b, Mapping) else [b]:
-        Weighting("lucene", k1, value)
+        check_number("b", value, 0.0, 1.0)
+
+
+def _check_known(index: InvertedIndex, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in index.fields:
+            raise UnknownNameError("field of the index", str(name), index.fields)
 
 
 def _weights(index: InvertedIndex, weights: Mapping[str, float]) -> dict[int, float]:
     """The weight of each field that counts, by its place; all fields 1 where none is named."""
-    for name in weights:
-        if name not in index.fields:
-            raise UnknownNameError("field of the index", name, index.fields)
+    _check_known(index, weights)
     wanted = weights or dict.fromkeys(index.fields, 1.0)
     return {index.fields.index(name): weight for name, weight in wanted.items() if weight > 0}
 
@@ -85,6 +99,7 @@ class BM25F(TermModel):
 
     def impacts(self, index: InvertedIndex) -> npt.NDArray[np.float32]:
         """w of every posting."""
+        _check_known(index, self.b if isinstance(self.b, Mapping) else ())
         out = np.empty(index.n_postings, dtype=np.float32)
         counts = field_frequencies(index)
         idf = Weighting("lucene").idf(index.n_documents, index.document_frequency)
@@ -96,7 +111,10 @@ class BM25F(TermModel):
                 if isinstance(b, Mapping):
                     b = b.get(index.fields[place], 0.75)
                 length = index.field_lengths[block.document, place]
-                x += weight * counts[block.rows, place] / (1.0 - b + b * length / means[place])
+                tf = counts[block.rows, place]
+                # A field without tokens has no norm where b is 1, and no term either.
+                norm = np.where(tf > 0, 1.0 - b + b * length / means[place], 1.0)
+                x += weight * tf / norm
             out[block.rows] = np.where(
                 x > 0, idf[block.term] * x / np.where(x > 0, self.k1 + x, 1), 0
             )

@@ -58,7 +58,8 @@ class Dirichlet(TermModel):
 
     def constants(self, index: InvertedIndex) -> npt.NDArray[np.float32]:
         """ln(mu / (dl + mu))."""
-        return np.log(self.mu / (index.document_lengths + self.mu)).astype(np.float32)
+        lengths = index.document_lengths.astype(np.float64)
+        return np.log(self.mu / (lengths + self.mu)).astype(np.float32)
 
 
 @register_term_model

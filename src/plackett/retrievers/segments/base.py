@@ -26,7 +26,7 @@ from plackett.retrievers.segments.store import (
     REMEDY,
     IndexManifest,
     changing,
-    read_index,
+    open_as_it_is,
     verify_index,
 )
 from plackett.retrievers.segments.structure import Structure, chosen_structure
@@ -228,7 +228,20 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         """
         if verify:
             verify_index(folder)
-        manifest = read_index(folder)
+        return open_as_it_is(
+            folder, lambda manifest: cls._of(Path(folder), manifest, encoder, structure, corpus)
+        )
+
+    @classmethod
+    def _of(
+        cls,
+        folder: Path,
+        manifest: IndexManifest,
+        encoder: Encoder[Vectors] | None,
+        structure: Structure[Vectors] | str | None,
+        corpus: Corpus | None,
+    ) -> Self:
+        """The index of a manifest, with the encoder and the structure that were asked for."""
         if manifest.kind != cls.kind:
             raise DataError(
                 f"an index of kind {manifest.kind!r}", expected=repr(cls.kind), path=folder
@@ -246,7 +259,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
         if not isinstance(stored, str):
             raise CorruptFileError("no structure", remedy=REMEDY, path=folder)
         chosen = cls._chosen(stored if structure is None else structure)
-        return cls(Path(folder), manifest, encoder, chosen, corpus)
+        return cls(folder, manifest, encoder, chosen, corpus)
 
     def with_structure(self, structure: Structure[Vectors] | str) -> Self:
         """The same index searched otherwise: with other knobs, or exactly, for comparison.

@@ -61,5 +61,5 @@ def joined(
     counts = np.bincount(query, minlength=queries)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     kept = order[np.arange(len(order)) - starts < k]
-    offsets = lengths_to_offsets(np.minimum(counts, k))
+    offsets = lengths_to_offsets(np.minimum(counts, min(k, len(order))))
     return Ranking(offsets, document[kept], score[kept])

@@ -50,11 +50,13 @@ def rows_where(table: pa.Table, where: Where) -> npt.NDArray[np.bool_]:
 
     Raises
     ------
-    DataError : the table has no such column, or a value of another type.
+    DataError : the filter is no mapping, the table has no such column, or a value of another type.
 
     >>> rows_where(pa.table({"year": [1989, 1991, None]}), {"year": (1990, None)})
     array([False,  True, False])
     """
+    if not isinstance(where, Mapping):
+        raise DataError(f"a filter {where!r}", expected="a mapping of columns to values")
     for name in where:
         if name not in table.column_names:
             raise DataError(

@@ -3,12 +3,14 @@
 ```
 index/
 ├── manifest.json         the kind of index, its parameters, and every segment with its files
-└── segment-1f0c6a2e/     one segment's files; what changes later gets a new name
+├── segment-1f0c6a2e/     one segment's files; what changes later gets a new name
+└── merging-5b3d90c7/     a segment in the making, of a merge in the background; see `aside`
 ```
 
 A change writes new files beside those in use and replaces the manifest last. So whoever opens the
 folder, at any time and after any crash, finds the index before the change or after it. What a
-killed change left is swept away by the next one. One process changes a folder at a time.
+killed change left is swept away by the next one. One process changes a folder at a time; a merge in
+the background does only when it begins and when it ends.
 """
 
 from __future__ import annotations
@@ -18,18 +20,30 @@ import os
 import re
 import secrets
 import shutil
+import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from plackett.data.formats.atomic import atomic_write, sync_folder
 from plackett.errors import CorruptFileError, DataError
 from plackett.retrievers.disk import full_disk_told
+from plackett.retrievers.sealing import check_seal, sealed
 
-__all__ = ["Change", "IndexManifest", "SegmentEntry", "changing", "read_index", "verify_index"]
+__all__ = [
+    "Change",
+    "IndexBusyError",
+    "IndexManifest",
+    "SegmentEntry",
+    "changing",
+    "entry_of",
+    "open_as_it_is",
+    "read_index",
+    "verify_index",
+]
 
 FORMAT = "plackett segmented index"
 VERSION = 1
@@ -37,7 +51,15 @@ MANIFEST = "manifest.json"
 LOCK = ".lock"
 REMEDY = "build the index again"
 SEGMENT = re.compile(r"segment-[0-9a-f]{8}")
+ASIDE = re.compile(r"merging-[0-9a-f]{8}")
+ASIDE_LOCK = "lock"
+PAUSE = 0.005  # seconds between two tries to take a lock
 PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\.[a-z0-9]+")
+Opened = TypeVar("Opened")
+
+
+class IndexBusyError(DataError):
+    """Another process, or another thread, is changing the index."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,13 @@ class IndexManifest:
     segments: tuple[SegmentEntry, ...] = ()
 
 
+def entry_of(path: Path, documents: int, facts: Mapping[str, Any]) -> SegmentEntry:
+    """The entry of a segment whose files are complete; they are on disk when it returns."""
+    files = {file.name: _known(file) for file in sorted(path.iterdir())}
+    sync_folder(path)
+    return SegmentEntry(path.name, documents, facts, files)
+
+
 @dataclass
 class Change:
     """New segments in the making; `commit` puts them into the manifest."""
@@ -106,9 +135,7 @@ class Change:
 
     def entry(self, path: Path, documents: int, facts: Mapping[str, Any]) -> SegmentEntry:
         """The entry of a segment whose files are complete; they are on disk when it returns."""
-        files = {file.name: _known(file) for file in sorted(path.iterdir())}
-        sync_folder(path)
-        return SegmentEntry(path.name, documents, facts, files)
+        return entry_of(path, documents, facts)
 
     def commit(self, manifest: IndexManifest) -> None:
         """Make `manifest` the index, in one step; files that it does not name go."""
@@ -128,18 +155,24 @@ class Change:
             ],
         }
         with atomic_write(self.folder / MANIFEST) as out:
-            out.write(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+            written = json.dumps(sealed(content), indent=1, ensure_ascii=False)
+            out.write(written.encode() + b"\n")
         self.before = manifest
         sweep(self.folder, manifest)
 
 
 @contextmanager
-def changing(folder: str | Path, *, create: bool) -> Iterator[Change]:
+def changing(folder: str | Path, *, create: bool, wait: float = 0.0) -> Iterator[Change]:
     """Change an index, or make one where `create` is true; without a commit nothing stays of it.
+
+    Parameters
+    ----------
+    wait : for how many seconds to wait until nobody else changes it.
 
     Raises
     ------
-    DataError : the folder is a file or holds other things, or another process changes it.
+    DataError : the folder is a file or holds other things.
+    IndexBusyError : another process or thread changes the index.
     CorruptFileError : the index in the folder is damaged and `create` is false.
     OSError : the disk is full.
     """
@@ -153,7 +186,7 @@ def changing(folder: str | Path, *, create: bool) -> Iterator[Change]:
     _check_ours(index)
     change: Change | None = None
     try:
-        with _locked(index):
+        with _locked(index, wait):
             before = _readable(index, create)
             sweep(index, before)
             change = Change(index, before)
@@ -214,7 +247,25 @@ def read_index(folder: str | Path) -> IndexManifest:
                 raise CorruptFileError(
                     found, expected=f"{facts['bytes']} bytes", remedy=REMEDY, path=file
                 )
+    check_seal(content, path, REMEDY)
     return manifest
+
+
+def open_as_it_is(folder: str | Path, make: Callable[[IndexManifest], Opened]) -> Opened:
+    """What `make` opens of the index in a folder, while others may change it.
+
+    A change removes files that it replaced. So what cannot be opened is damaged only where the
+    manifest is still the same; else the index is opened again, as it is now. It raises what
+    `read_index` and `make` do.
+    """
+    path = Path(folder) / MANIFEST
+    while True:
+        before = path.read_bytes() if path.is_file() else b""
+        try:
+            return make(read_index(folder))
+        except (CorruptFileError, FileNotFoundError):
+            if not path.is_file() or path.read_bytes() == before:
+                raise
 
 
 def verify_index(folder: str | Path) -> None:
@@ -224,10 +275,14 @@ def verify_index(folder: str | Path) -> None:
     ------
     CorruptFileError : a file differs from what was written.
     """
-    for entry in read_index(folder).segments:
+    open_as_it_is(folder, lambda manifest: _verify(Path(folder), manifest))
+
+
+def _verify(index: Path, manifest: IndexManifest) -> None:
+    for entry in manifest.segments:
         for name, facts in entry.files.items():
-            file = Path(folder) / entry.name / name
-            found = checksum(file)
+            file = index / entry.name / name
+            found = checksum(file) if file.exists() else "none"
             if found != facts["crc32"]:
                 raise CorruptFileError(
                     f"checksum {found}", expected=facts["crc32"], remedy=REMEDY, path=file
@@ -244,7 +299,8 @@ def checksum(path: Path) -> str:
 
 
 def sweep(index: Path, manifest: IndexManifest | None) -> None:
-    """Remove segments and files that the manifest does not name, and half-written manifests."""
+    """Remove what the manifest does not name: segments, files, half-written manifests, and what
+    merges left that were killed."""
     named = {} if manifest is None else {entry.name: entry.files for entry in manifest.segments}
     for path in list(index.iterdir()):
         if SEGMENT.fullmatch(path.name):
@@ -254,29 +310,49 @@ def sweep(index: Path, manifest: IndexManifest | None) -> None:
             for file in list(path.iterdir()):
                 if file.name not in named[path.name]:
                     file.unlink()
+        elif ASIDE.fullmatch(path.name) and not at_work(path):
+            shutil.rmtree(path)
         elif path.name.endswith(".partial"):
             path.unlink(missing_ok=True)
 
 
 @contextmanager
-def _locked(index: Path) -> Iterator[None]:
+def _locked(index: Path, wait: float) -> Iterator[None]:
     """Hold the folder's lock, which the system frees when the process ends."""
-    if os.name != "posix":  # pragma: no cover
+    deadline = time.monotonic() + wait
+    with open(index / LOCK, "wb") as handle:
+        while not take_lock(handle.fileno()):
+            if time.monotonic() >= deadline:
+                raise IndexBusyError(
+                    "an index that another process is changing",
+                    expected="one writer at a time",
+                    remedy="wait until it has ended",
+                    path=index,
+                )
+            time.sleep(PAUSE)
         yield
-        return
+
+
+def take_lock(handle: int) -> bool:
+    """Lock an open file for as long as it is open; False where somebody else has."""
+    if os.name != "posix":  # pragma: no cover
+        return True
     import fcntl
 
-    with open(index / LOCK, "wb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataError(
-                "an index that another process is changing",
-                expected="one writer at a time",
-                remedy="wait until it has ended",
-                path=index,
-            ) from error
-        yield
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def at_work(aside: Path) -> bool:
+    """Whether the process that writes a segment aside still lives."""
+    try:
+        with open(aside / ASIDE_LOCK, "rb") as handle:
+            return not take_lock(handle.fileno())
+    except FileNotFoundError:
+        return False
 
 
 def _parsed(content: Mapping[str, Any], path: Path) -> IndexManifest:
@@ -313,7 +389,8 @@ def _check_ours(index: Path) -> None:
     for entry in index.iterdir():
         name = entry.name
         partial = name.startswith(f".{MANIFEST}.") and name.endswith(".partial")
-        if not (name in (MANIFEST, LOCK) or SEGMENT.fullmatch(name) or partial):
+        folder = SEGMENT.fullmatch(name) or ASIDE.fullmatch(name)
+        if not (name in (MANIFEST, LOCK) or folder or partial):
             raise DataError(
                 f"{name!r} in the folder",
                 expected="an index, or an empty folder",

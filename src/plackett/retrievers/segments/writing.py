@@ -107,7 +107,9 @@ def _checked(batch: Encoded, kind: VectorKind[Vectors], dimension: int | None) -
 def mark_deleted(
     index: Path, entry: SegmentEntry, deleted: npt.NDArray[np.bool_], name: str
 ) -> SegmentEntry:
-    """Write which documents of a segment are deleted under a new file name."""
+    """Write which documents of a segment are deleted, under a new file name; says how many are
+    left."""
     path = index / entry.name / name
     np.save(path, deleted)
-    return entry.with_file(path, {"deleted": name})
+    left = entry.documents - int(np.count_nonzero(deleted))
+    return entry.with_file(path, {"deleted": name, "left": left})

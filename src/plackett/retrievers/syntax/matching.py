@@ -8,6 +8,7 @@ from functools import reduce
 import numpy as np
 import numpy.typing as npt
 
+from plackett.data.ragged import lengths_to_offsets
 from plackett.retrievers.inverted.index import InvertedIndex
 from plackett.retrievers.syntax.parsing import Clause
 from plackett.retrievers.syntax.spelling import Spelling
@@ -15,6 +16,7 @@ from plackett.retrievers.syntax.spelling import Spelling
 __all__ = ["Matcher", "Matches"]
 
 Codes = npt.NDArray[np.int32]
+MANY_DOCUMENTS = 8  # one in so many
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,7 @@ class Matcher:
         return Matches(clause, terms, scaled, np.unique(np.concatenate(found)))
 
     def _documents(self, term: int) -> Codes:
-        rows = slice(
-            int(self.index.posting_offsets[term]), int(self.index.posting_offsets[term + 1])
-        )
-        return np.asarray(self.index.posting_documents[rows])
+        return self.index.postings_of(int(term))[0]
 
     def _phrase(self, clause: Clause, codes: list[int]) -> Matches:
         from plackett.retrievers.syntax.phrase_kernels import count_phrases
@@ -91,16 +90,23 @@ class Matcher:
         lists = sorted((self._documents(term) for term in np.unique(terms)), key=len)
         both = reduce(lambda a, b: np.intersect1d(a, b, assume_unique=True), lists)
         counts = np.zeros(len(both), dtype=np.int64)
-        count_phrases(
-            terms,
-            both.astype(np.int64),
-            self.index.tokens,
-            self.index.token_offsets,
-            len(self.index.fields),
-            counts,
-        )
+        count_phrases(terms, *self._texts_of(both), len(self.index.fields), counts)
         has = counts > 0
         return Matches(clause, terms, np.zeros(len(terms), np.float32), both[has], counts[has])
+
+    def _texts_of(
+        self, documents: Codes
+    ) -> tuple[npt.NDArray[np.int64], Codes, npt.NDArray[np.int64]]:
+        """Documents' numbers in tokens, the tokens, and where each of their fields begins.
+
+        Only the tokens of the documents are read, unless they are many.
+        """
+        if MANY_DOCUMENTS * len(documents) > self.index.n_documents:
+            return documents.astype(np.int64), self.index.tokens, self.index.token_offsets
+        tokens, _ = self.index.tokens_of(documents)
+        tokens.flags.writeable = False
+        lengths = self.index.field_lengths[documents].reshape(-1)
+        return np.arange(len(documents)), tokens, lengths_to_offsets(lengths)
 
     def _near(self, clause: Clause, word: str) -> Matches:
         """Terms nearly spelt so; each edit takes its share of the word's length off the weight."""

@@ -19,6 +19,7 @@ _CLAUSE = re.compile(
         (?:\^(?P<weight>\d+(?:\.\d+)?|\.\d+))?""",
     re.VERBOSE,
 )
+MOST_WEIGHT = 1e6
 _NEEDS: dict[str, Need] = {"": "should", "+": "must", "-": "must_not"}
 
 
@@ -55,7 +56,7 @@ def parse_query(text: str) -> tuple[Clause, ...]:
     | `"boundary layer"` | the words one after the other |
     | `aero*` | any word that begins so |
     | `vicsous~`, `vicsous~1` | words that differ in so many letters |
-    | `wing^2`, `"boundary layer"^.5` | counts so many times |
+    | `wing^2`, `"boundary layer"^.5` | counts so many times, a million at most |
 
     Nothing is an error: what makes no sense as a sign is read as a part of a word.
 
@@ -66,7 +67,7 @@ def parse_query(text: str) -> tuple[Clause, ...]:
     clauses = []
     for found in _CLAUSE.finditer(text):
         need = _NEEDS[found["sign"]]
-        weight = float(found["weight"] or 1.0)
+        weight = min(float(found["weight"] or 1.0), MOST_WEIGHT)
         if found["word"] is None:
             clauses.append(Clause(found["phrase"], "phrase", need, weight))
             continue
