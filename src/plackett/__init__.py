@@ -28,7 +28,7 @@ _HOME = {
         "letor_folds",
         "load_collection",
     ),
-    "plackett.features": ("FeatureSet",),
+    "plackett.features": ("FeatureSet", "feature_drift"),
     "plackett.metrics": (
         "AP",
         "ARP",
@@ -130,6 +130,7 @@ __all__ = [
     "bpref",
     "compare",
     "evaluate",
+    "feature_drift",
     "infAP",
     "letor_folds",
     "load_collection",
@@ -151,7 +152,7 @@ if TYPE_CHECKING:
         letor_folds,
         load_collection,
     )
-    from plackett.features import FeatureSet
+    from plackett.features import FeatureSet, feature_drift
     from plackett.metrics import (
         AP,
         ARP,

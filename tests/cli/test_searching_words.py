@@ -71,6 +71,13 @@ def test_what_does_not_fit_is_told(
     assert message in " ".join(done.err.split())
 
 
+def test_neighbours_count_more(program: Program, inside: Path) -> None:
+    asked = pk.Queries.from_texts({"q": "boundary layer flow"})
+    expected = pk.retrievers.SequentialDependence(pk.BM25.open("idx")).search(asked, 5)["q"]
+    rows = found(program, 'plackett search idx "boundary layer flow" --proximity')
+    assert [name for name, _ in rows] == [name for name, _ in expected]
+
+
 def test_vectors_have_no_models(program: Program, inside: Path) -> None:
     done = program("plackett search vectors wing --model DPH")
     assert "--model is for BM25" in " ".join(done.err.split())

@@ -216,6 +216,9 @@ def search(
     signs: Annotated[
         bool, typer.Option("--signs", help='Read +must, -not, "a phrase", begin*, near~.')
     ] = False,
+    proximity: Annotated[
+        bool, typer.Option("--proximity", help="Neighbours of the query side by side count more.")
+    ] = False,
     threads: Annotated[int, typer.Option(help="Search so many queries at a time.", min=1)] = 1,
 ) -> None:
     """Search an index of any kind, or several, with one query or with a file of them."""
@@ -225,6 +228,7 @@ def search(
         raise ConfigurationError("--method, --weights and --depth go with --fuse INDEX.")
     weighting = {"k1": k1, "b": b, "variant": variant}
     weighting |= {"model": model, "expand": expand, "signs": "signs" if signs else None}
+    weighting["proximity"] = "proximity" if proximity else None
     vectors = {"encoder": encoder, "structure": structure}
     searchers = [
         searcher(path, where or [], vectors, weighting, threads, alone=not fused)

@@ -13,9 +13,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from plackett.data import Queries, Run
-    from plackett.retrievers import BM25, Expanded, Lexical, LiveBM25, SyntaxSearch
+    from plackett.retrievers import (
+        BM25,
+        Expanded,
+        Lexical,
+        LiveBM25,
+        SequentialDependence,
+        SyntaxSearch,
+    )
 
 __all__ = ["Searcher", "searcher"]
+
+WAYS = ("model", "expand", "signs", "proximity")
 
 Searcher: TypeAlias = "Callable[[Queries, int], Run]"
 """From queries and how many documents each to a run."""
@@ -38,7 +47,7 @@ def searcher(
     options : of an index of vectors: "encoder", where its model is now, and "structure", how to
         search it; None for the index's own.
     weighting : k1, b and variant of BM25, another "model", how to "expand" queries, whether they
-        have "signs"; None for the index's own, or no.
+        have "signs", whether "proximity" counts; None for the index's own, or no.
     alone : an option that the index cannot heed is an error. Of several indexes, each takes what is
         for its kind; a filter holds for all.
 
@@ -107,13 +116,16 @@ def _words(
 
 def _other_way(
     bm25: BM25 | LiveBM25, weighting: Mapping[str, float | str | None]
-) -> Lexical | Expanded | SyntaxSearch | None:
+) -> Lexical | Expanded | SequentialDependence | SyntaxSearch | None:
     """Another model over the index, longer queries, or queries with signs; None for plain BM25."""
-    from plackett.retrievers import Expanded, Lexical, SyntaxSearch
+    from plackett.retrievers import Expanded, Lexical, SequentialDependence, SyntaxSearch
 
-    model, expand, signs = (weighting[name] for name in ("model", "expand", "signs"))
-    if sum(way is not None for way in (model, expand, signs)) > 1:
-        raise ConfigurationError("--model, --expand and --signs do not go together; give one.")
+    model, expand, signs, proximity = (weighting[name] for name in WAYS)
+    if sum(weighting[name] is not None for name in WAYS) > 1:
+        ways = ", ".join(f"--{name}" for name in WAYS)
+        raise ConfigurationError(f"{ways} do not go together; give one.")
+    if proximity is not None:
+        return SequentialDependence(bm25)
     if model is not None:
         return Lexical(bm25, str(model))
     if expand is not None:
