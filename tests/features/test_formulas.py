@@ -278,6 +278,27 @@ class Naive:
                         longest = max(longest, j - i)
         return longest / n if n else 0.0
 
+    def span_density(self, d):
+        most, best = 1, 0.0
+        for part in self.fields[d]:
+            has = set(part) & set(self.q)
+            if len(has) < max(most, 2):
+                continue
+            widths = [
+                j - i
+                for i in range(len(part))
+                for j in range(i + 1, len(part) + 1)
+                if has <= set(part[i:j])
+            ]
+            value = len(has) / min(widths)
+            best = max(best, value) if len(has) == most else value
+            most = len(has)
+        return best
+
+    def exact_match(self, d, f=None):
+        parts = self.fields[d] if f is None else [self.tokens(d, f)]
+        return float(bool(self.sequence) and any(list(part) == self.sequence for part in parts))
+
     def first_position(self, d):
         tokens = self.everything[d]
         return next((i / len(tokens) for i, t in enumerate(tokens) if t in self.q), 1.0)

@@ -45,8 +45,8 @@ class Feature:
     level : "query" where it is the same for all documents of a query; such a feature is never
         normalised inside a query.
     by_field : whether it can be computed on one field.
-    needs : what it reads: "frequencies", "positions", "pairs" (counted in the collection),
-        "feedback", "run", "corpus", "vectors".
+    needs : what it reads: "frequencies", "positions", "pairs" (counted in the collection), "spans"
+        (a pass of their own), "feedback", "run", "corpus", "vectors".
     version : raised whenever its values change; a saved set of another version is refused.
     facts : names and values by which a saved feature of the other kinds is made again.
     """

@@ -181,12 +181,13 @@ class FeatureSet(PublicSets):
         source = index_of(index)
         if fields is None:
             fields = source.fields if len(source.fields) > 1 else ()
-        # Counting pairs in the whole collection takes longer than all the rest.
+        # Counting pairs in the whole collection takes longer than all the rest; spans take one more
+        # pass over the candidates' tokens.
         known = [
             feature
             for feature in map(get, names())
             if feature.kind == "index"
-            and "pairs" not in feature.needs
+            and not {"pairs", "spans"} & set(feature.needs)
             and not (normalise != "none" and feature.name in SCALED_ALIKE)
         ]
         columns = [feature.name for feature in known]

@@ -101,6 +101,7 @@ def _load_own() -> None:
         neighbours,
         proximity,
         query,
+        spans,
         specificity,
         term_statistics,
     )
@@ -112,6 +113,7 @@ def _load_own() -> None:
         neighbours,
         proximity,
         query,
+        spans,
         specificity,
         term_statistics,
     )
