@@ -1,4 +1,4 @@
-"""The shortest stretch of each candidate that holds what it has of the query; exact copies of it."""
+"""The shortest stretch that holds what a candidate has of the query, and exact copies of it."""
 
 from __future__ import annotations
 
