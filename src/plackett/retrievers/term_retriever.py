@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from plackett.retrievers.segments.metadata import Where, rows_where
 if TYPE_CHECKING:
     from plackett.retrievers.inverted.filled import FilledLists
 
-__all__ = ["AskedTerms", "TermRetriever", "encode_weighted"]
+__all__ = ["AskedTerms", "TermRetriever", "encode_weighted", "weighted_terms"]
 
 Allowed = npt.NDArray[np.bool_]
 
@@ -46,26 +46,27 @@ class AskedTerms(NamedTuple):
     weights: npt.NDArray[np.float32]
 
 
-def encode_weighted(
-    index: InvertedIndex, queries: Mapping[str, Mapping[str, float]], *, analyze: bool = True
-) -> AskedTerms:
-    """Weighted queries as term codes; what the index lacks is left out.
+def weighted_terms(
+    analyzer: Callable[[str], list[str]],
+    queries: Mapping[str, Mapping[str, float]],
+    *,
+    analyze: bool = True,
+) -> list[dict[str, float]]:
+    """The terms of weighted queries and the sums of their weights, in reading order.
 
     Parameters
     ----------
     queries : for each query its words and their weights, 0 or more.
-    analyze : whether the words are texts that the index's analyzer takes apart; each of their terms
-        gets the weight. Else they are terms as the analyzer writes them.
+    analyze : whether the words are texts that the analyzer takes apart; each of their terms gets
+        the weight. Else they are terms as the analyzer writes them.
 
     Raises
     ------
     DataError : a weight is negative or no number, a word is no text.
     """
-    codes: list[int] = []
-    weights: list[float] = []
-    lengths = []
+    found = []
     for name, asked in queries.items():
-        before = len(codes)
+        terms: dict[str, float] = {}
         for word, weight in asked.items():
             if not isinstance(word, str):
                 raise DataError(f"the word {word!r} of query {name!r}", expected="a text")
@@ -74,11 +75,26 @@ def encode_weighted(
                     f"weight {weight!r} of {word!r} in query {name!r}",
                     expected=f"a number from 0 to {GREATEST:.3g}",
                 )
-            terms = index.analyzer(word) if analyze else [word]
-            known = [code for code in map(index.term_code, terms) if code >= 0]
-            codes += known
-            weights += [float(weight)] * len(known)
-        lengths.append(len(codes) - before)
+            for term in analyzer(word) if analyze else [word]:
+                terms[term] = terms.get(term, 0.0) + float(weight)
+        found.append(terms)
+    return found
+
+
+def encode_weighted(
+    index: InvertedIndex, queries: Mapping[str, Mapping[str, float]], *, analyze: bool = True
+) -> AskedTerms:
+    """Weighted queries as term codes; what the index lacks is left out. See `weighted_terms`."""
+    codes: list[int] = []
+    weights: list[float] = []
+    lengths = []
+    for terms in weighted_terms(index.analyzer, queries, analyze=analyze):
+        known = [
+            (code, weight) for term, weight in terms.items() if (code := index.term_code(term)) >= 0
+        ]
+        codes += [code for code, _ in known]
+        weights += [weight for _, weight in known]
+        lengths.append(len(known))
     return AskedTerms(
         lengths_to_offsets(lengths),
         np.array(codes, dtype=np.int32),

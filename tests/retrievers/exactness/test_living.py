@@ -61,3 +61,7 @@ def test_any_changes_give_what_brute_force_gives(exact: Any, data: st.DataObject
         for way in (live, live.merge()):
             found = exact.asking(way, texts, k, inside, threads)
             assert found == c.rankings(scores, queries, k, inside)
+            weighted = {f"q{i}": dict.fromkeys(q, 0.5) for i, q in enumerate(queries)}
+            run = way.search_terms(weighted, k, threads=threads)
+            halves = [dict.fromkeys(query, 0.5) for query in queries]
+            assert [run[f"q{i}"] for i in range(len(queries))] == c.rankings(scores, halves, k)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from plackett.data.ids import Ids
@@ -29,6 +30,7 @@ from plackett.retrievers.living.live_segment import LiveSegment
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.metadata import Where
 from plackett.retrievers.segments.store import IndexManifest
+from plackett.retrievers.term_retriever import weighted_terms
 from plackett.retrievers.weighting import Weighting
 
 __all__ = ["LiveSnapshot"]
@@ -79,9 +81,43 @@ class LiveSnapshot(Retriever):
         """The `k` best documents of every query; see `BM25.search`."""
         start = time.perf_counter()
         asked = [self.analyzer(text) for text in main_texts(queries)]
+        terms = [term for terms in asked for term in terms]
+        lengths = [len(terms) for terms in asked]
+        return self._run(queries, lengths, terms, None, k, where, threads, start)
+
+    def search_terms(
+        self,
+        queries: Mapping[str, Mapping[str, float]],
+        k: int = 1000,
+        *,
+        analyze: bool = True,
+        where: Where | None = None,
+        threads: int = 1,
+    ) -> Run:
+        """The `k` best documents of queries whose terms are weighted; see `BM25.search_terms`."""
+        start = time.perf_counter()
+        asked = weighted_terms(self.analyzer, queries, analyze=analyze)
+        texts = Queries.from_texts({name: " ".join(words) for name, words in queries.items()})
+        terms = [term for weighted in asked for term in weighted]
+        weights = np.array([w for weighted in asked for w in weighted.values()], dtype=np.float32)
+        lengths = [len(weighted) for weighted in asked]
+        return self._run(texts, lengths, terms, weights, k, where, threads, start)
+
+    def _run(
+        self,
+        queries: Queries,
+        lengths: list[int],
+        terms: list[str],
+        weights: npt.NDArray[np.float32] | None,
+        k: int,
+        where: Where | None,
+        threads: int,
+        start: float,
+    ) -> Run:
         ranking = self._lists.search(
-            lengths_to_offsets([len(terms) for terms in asked]),
-            [term for terms in asked for term in terms],
+            lengths_to_offsets(lengths),
+            terms,
+            weights,
             k=k,
             threads=threads,
             allowed=[segment.allowed(where) for segment in self.segments],
