@@ -116,4 +116,4 @@ def register(app: typer.Typer) -> None:
             "plackett features idx run.txt --queries queries.tsv --family mslr -o rows.svm",
         )
     )(features)
-    app.command(epilog=examples("plackett drift train.parquet today.parquet"))(drift)
+    app.command(epilog=examples("plackett drift valid.parquet test.parquet"))(drift)

@@ -29,6 +29,7 @@ from plackett.retrievers.cross_encoder import (
 )
 from plackett.retrievers.cross_encoder.anchors import AnchorScores
 from plackett.retrievers.dense import Dense
+from plackett.retrievers.sealing import sealed
 
 MakeScorer = Callable[..., Any]
 D, M = 80, 30
@@ -428,7 +429,7 @@ def test_another_scorer_another_kind_and_damage(
         ({"scorer": None}, "no scorer"),
     ):
         content = {**whole, "facts": {**whole["facts"], **change}}
-        manifest.write_text(json.dumps(content))
+        manifest.write_text(json.dumps(sealed(content)))
         with pytest.raises(CorruptFileError, match=message):
             CrossEncoderNeighbours.open(index.folder)
     manifest.write_text(json.dumps(whole))

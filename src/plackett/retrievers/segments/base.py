@@ -19,6 +19,7 @@ from plackett.retrievers.found_run import found_run
 from plackett.retrievers.inverted.impacts import Ranking
 from plackett.retrievers.query_texts import main_texts
 from plackett.retrievers.segments.editing import delete, encoded_batches, extend, merge
+from plackett.retrievers.segments.encoding import check_encoder
 from plackett.retrievers.segments.joining import codes_of_rows, joined
 from plackett.retrievers.segments.metadata import Where
 from plackett.retrievers.segments.segment import Segment
@@ -246,15 +247,7 @@ class SegmentedRetriever(Retriever, Generic[Vectors]):
             raise DataError(
                 f"an index of kind {manifest.kind!r}", expected=repr(cls.kind), path=folder
             )
-        identity = manifest.facts.get("identity")
-        fits = encoder is None or identity in (None, encoder.identity, encoder.stands_for)
-        if encoder is not None and not fits:
-            raise DataError(
-                f"encoder {encoder!r} of identity {encoder.identity}",
-                expected=f"{manifest.facts.get('encoder')}, of identity {identity}",
-                remedy="open the index with the encoder that made it, or build it again",
-                path=folder,
-            )
+        check_encoder(encoder, manifest.facts, folder)
         stored = manifest.facts.get("structure")
         if not isinstance(stored, str):
             raise CorruptFileError("no structure", remedy=REMEDY, path=folder)
