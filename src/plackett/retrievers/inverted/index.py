@@ -144,7 +144,8 @@ class InvertedIndex:
         progress : called as `progress(documents done, documents in total or None)`.
         batch_rows : how many documents are analysed at a time.
         memory : for the postings that are inverted at a time, in bytes or as "500MB"; besides it,
-            a build keeps some 40 bytes a document, its id and kept columns, and the terms.
+            a build takes some 50 bytes a document with its id, the kept columns, the terms, and
+            about 200 MB for the batches at work.
 
         Raises
         ------
