@@ -266,6 +266,22 @@ def test_files_that_are_not_what_they_claim(folder):
     assert manifest["files"].keys() == {path.name for path in (folder / "a").iterdir()}
 
 
+def test_strings_with_a_changed_byte_are_told_or_read(folder):
+    """Without `verify`, whatever byte it is: nothing is read outside of the file."""
+    path = folder / "a" / "terms.arrow"
+    whole = path.read_bytes()
+    told = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        try:
+            terms = list(InvertedIndex.open(folder).terms)
+        except CorruptFileError:
+            told += 1
+        else:
+            assert len(terms) == 4
+    assert told > 100
+
+
 KILLED = """
 import os, pathlib, sys
 from plackett.data.texts import Corpus

@@ -124,6 +124,8 @@ def open_strings(path: Path, length: int) -> pa.Array:
     """
     try:
         column = pa.ipc.open_file(pa.memory_map(str(path))).read_all().column("value")
+        # Compiled code reads where the offsets point to.
+        column.validate(full=True)
     except (pa.ArrowException, KeyError, OSError) as error:
         raise CorruptFileError(
             f"no Arrow strings ({error})", remedy="build the index again", path=path
