@@ -282,6 +282,17 @@ def test_strings_with_a_changed_byte_are_told_or_read(folder):
     assert told > 100
 
 
+@pytest.mark.parametrize(("name", "code"), [("document_rank", 2), ("term_table", 4)])
+@pytest.mark.parametrize("wrong", [None, -5])
+def test_codes_that_are_none_are_told(folder, name, code, wrong):
+    path = folder / "a" / f"{name}.npy"
+    codes = np.load(path)
+    codes[0] = code if wrong is None else wrong
+    np.save(path, codes)
+    with pytest.raises(CorruptFileError, match=name):
+        InvertedIndex.open(folder)
+
+
 KILLED = """
 import os, pathlib, sys
 from plackett.data.texts import Corpus
