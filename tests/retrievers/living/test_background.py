@@ -20,6 +20,7 @@ from plackett import BM25, Corpus, Queries
 from plackett.errors import ConfigurationError, CorruptFileError, DataError
 from plackett.retrievers.living import LiveBM25, MergePolicy
 from plackett.retrievers.living import background as module
+from plackett.retrievers.segments import store
 from plackett.retrievers.segments.aside import Aside
 from plackett.retrievers.segments.store import changing, open_as_it_is, read_index
 
@@ -320,12 +321,29 @@ def test_readers_that_refresh_meet_no_half_of_a_merge(tmp_path: Path) -> None:
     with live.merge_in_background(EAGER) as writer:
         thread = threading.Thread(target=read)
         thread.start()
-        for number in range(6, 26):
-            writer = writer.add(texts([number]))
-        stop.set()
-        thread.join()
+        try:
+            for number in range(6, 26):
+                writer = writer.add(texts([number]))
+        finally:  # no thread goes on reading while other tests run
+            stop.set()
+            thread.join()
     assert len(seen) > 1
     assert len(writer.refreshed()) == 26
+
+
+def test_a_change_may_meet_a_merge_that_removes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = two_segments(tmp_path)
+    (live.folder / "merging-0a1b2c3d").mkdir()
+
+    def at_work(path: Path) -> bool:
+        path.rmdir()  # as the merge does, when the change has just seen it
+        return False
+
+    monkeypatch.setattr(store, "at_work", at_work)
+    assert len(live.add(texts([9]))) == len(live) + 1
+    assert not (live.folder / "merging-0a1b2c3d").exists()
 
 
 KILLED = """

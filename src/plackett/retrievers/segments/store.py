@@ -23,7 +23,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -311,7 +311,9 @@ def sweep(index: Path, manifest: IndexManifest | None) -> None:
                 if file.name not in named[path.name]:
                     file.unlink()
         elif ASIDE.fullmatch(path.name) and not at_work(path):
-            shutil.rmtree(path)
+            # A merge that ends removes its own at the same time.
+            with suppress(FileNotFoundError):
+                shutil.rmtree(path)
         elif path.name.endswith(".partial"):
             path.unlink(missing_ok=True)
 
