@@ -299,7 +299,7 @@ def checksum(path: Path) -> str:
 
 
 def sweep(index: Path, manifest: IndexManifest | None) -> None:
-    """Remove what the manifest does not name, half-written manifests, and what killed merges left."""
+    """Remove what the manifest does not name: files, partial manifests, what killed merges left."""
     named = {} if manifest is None else {entry.name: entry.files for entry in manifest.segments}
     for path in list(index.iterdir()):
         if SEGMENT.fullmatch(path.name):
