@@ -100,9 +100,9 @@ class InvertedIndex:
         self.posting_offsets = self.packed.offsets
         self.collection_frequency = self._array("collection_frequency", np.int64, v)
         self.field_lengths = self._array("field_lengths", np.int32, n, len(self.fields))
-        self.document_rank = self._codes("document_rank", n, 0, n)
+        self.document_rank = self._checked_codes("document_rank", n, 0, n)
         self._found: dict[str, int] = {}
-        self._table = self._codes("term_table", counts["table_slots"], -1, v)
+        self._table = self._checked_codes("term_table", counts["table_slots"], -1, v)
         self.terms = Ids.from_distinct(open_strings(folder / "terms.arrow", v))
         saved_ids = Ids.from_distinct(open_strings(folder / "documents.arrow", n))
         if document_ids is not None and not document_ids.equals(saved_ids):
@@ -116,7 +116,7 @@ class InvertedIndex:
     def _array(self, name: str, dtype: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
         return open_array(self.folder / f"{name}.npy", dtype, shape)
 
-    def _codes(self, name: str, size: int, low: int, high: int) -> npt.NDArray[np.int32]:
+    def _checked_codes(self, name: str, size: int, low: int, high: int) -> npt.NDArray[np.int32]:
         """Codes of documents or terms, from `low` to below `high`."""
         codes: npt.NDArray[np.int32] = self._array(name, np.int32, size)
         if size and not (codes.min() >= low and codes.max() < high):
